@@ -1,0 +1,27 @@
+"""scikit-learn estimators for audio classification with insufficient data.
+
+Subpackages are imported when they are first used, so ``import sklearn_audio`` costs
+next to nothing and never imports torch.
+
+From sound to numbers
+    :mod:`sklearn_audio.datasets`
+        loaders of public sets, and makers of synthetic sounds
+    :mod:`sklearn_audio.feature_extraction`
+        audio files to waveforms to log-mel spectrograms
+
+Estimators
+    :mod:`sklearn_audio.open_set`
+        classifiers that say "unknown"
+
+Judging them
+    :mod:`sklearn_audio.metrics`
+        open-set metrics and scorers
+    :mod:`sklearn_audio.model_selection`
+        splitters that keep unknown classes out of the training folds
+"""
+
+import lazy_loader as _lazy
+
+from sklearn_audio._version import __version__ as __version__
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,2 @@
+from . import datasets, feature_extraction, metrics, model_selection, open_set
+from ._version import __version__
