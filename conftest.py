@@ -1,0 +1,30 @@
+"""What every test shares: the environment, one native thread, the real data."""
+
+import os
+
+# check_estimator skips its array-API checks unless this is set before SciPy is imported.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_native_thread():
+    """Keep torch from oversubscribing the cores that parallel tests already use."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Return the folder of real audio that SKLEARN_AUDIO_DATA names, or skip."""
+    folder = os.environ.get("SKLEARN_AUDIO_DATA")
+    if not folder:
+        pytest.skip("SKLEARN_AUDIO_DATA is not set: no real audio to test on")
+    path = Path(folder).resolve()
+    if not path.is_dir():
+        pytest.skip(f"SKLEARN_AUDIO_DATA names no folder: {folder}")
+    return path
