@@ -2,7 +2,7 @@
 
 import os
 
-# check_estimator skips its array-API checks unless this is set before SciPy is imported.
+# check_estimator skips its array-API checks unless this precedes the import of SciPy.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 from pathlib import Path
