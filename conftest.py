@@ -8,6 +8,11 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Shared machines stall; a property that takes a second now and then is not a bug.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
+from torch import nn
+
+# A network of fewer parameters runs on one thread.
+SMALL_NETWORK = 2_000_000
 
 
 @contextmanager
@@ -23,6 +27,20 @@ def single_threaded() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(n_threads)
+
+
+@contextmanager
+def suitable_threads(modules: Iterable[nn.Module]) -> Iterator[None]:
+    """Run small networks on one native thread inside the block, and large ones on all.
+
+    "All" is what ``torch.get_num_threads`` says outside.
+    """
+    n_parameters = sum(p.numel() for module in modules for p in module.parameters())
+    if n_parameters >= SMALL_NETWORK:
+        yield
+        return
+    with single_threaded():
+        yield
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+from ._open_set_split import OpenSetSplit

@@ -1,0 +1,72 @@
+"""Arrays in memory, or mapped into it, cut into batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+
+class ArrayDataset(Dataset):
+    """Rows of several arrays of the same length.
+
+    Parameters
+    ----------
+    *arrays : ndarray of shape (n_clips, ...)
+        For example clips and labels. They are never copied as a whole, so that
+        memory-mapped arrays stay on the disk.
+    rows : ndarray of shape (n_rows,), optional
+        The rows that belong to this data set; all by default.
+    """
+
+    def __init__(self, *arrays: NDArray, rows: NDArray | None = None) -> None:
+        self.arrays = arrays
+        self.rows = np.arange(len(arrays[0])) if rows is None else rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: NDArray) -> tuple[torch.Tensor, ...]:
+        rows = self.rows[index]
+        return tuple(torch.from_numpy(array[rows]) for array in self.arrays)
+
+
+class BatchIterator:
+    """Iterate over a data set in batches of nearly equal size.
+
+    A slice of the arrays a batch, in place of a DataLoader that collates row by row,
+    halves the cost of training a small network. Batches of nearly equal size never end
+    in a batch of one row, on which batch normalisation fails.
+
+    Parameters
+    ----------
+    dataset : ArrayDataset
+        What to iterate over.
+    batch_size : int
+        Largest number of rows in a batch.
+    generator : torch.Generator, optional
+        Draws a new order of the rows at each iteration; in order by default.
+    """
+
+    def __init__(
+        self,
+        dataset: ArrayDataset,
+        batch_size: int,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.generator = generator
+
+    def __len__(self) -> int:
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
+        order = np.arange(len(self.dataset))
+        if self.generator is not None:
+            order = torch.randperm(len(order), generator=self.generator).numpy()
+        for batch in np.array_split(order, len(self)):
+            yield self.dataset[batch]

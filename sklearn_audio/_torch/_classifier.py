@@ -1,0 +1,217 @@
+"""The base of every torch classifier."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import softmax
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+from torch.nn import functional as F
+
+from sklearn_audio._torch._estimator import Batch, TorchEstimator
+from sklearn_audio._torch._net import AudioNet, Losses
+from sklearn_audio.base import validate_clips
+
+
+class TorchClassifier(ClassifierMixin, TorchEstimator):
+    """What classifiers on torch share: labels, class weights, probabilities.
+
+    The network ``module`` of a subclass maps clips to one logit a class, and is
+    trained by cross-entropy unless ``_losses`` says otherwise.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+        Weights of the classes in the loss.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **TorchEstimator._parameter_constraints,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    classes_: NDArray
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Train the networks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bands, n_frames)
+            The clips, as rows of features or as spectrograms.
+        y : array-like of shape (n_clips,)
+            Their classes: numbers or text.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If ``X`` is not finite or has the wrong shape, if ``y`` holds one class
+            alone, or if the training diverges.
+        """
+        resume = self._can_resume()
+        X = validate_clips(self, X, reset=not resume)
+        y = self._validate_labels(X, y)
+        classes = np.unique(y)
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least 2 classes, but y holds 1 class: "
+                f"{classes.tolist()}."
+            )
+        if resume and not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"warm_start=True needs the classes of the first fit, "
+                f"{self.classes_.tolist()}, but y holds {classes.tolist()}."
+            )
+        self.classes_ = classes
+        self._train_on_labels(X, y, resume=resume)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None
+    ) -> Self:
+        """Train for one epoch on some of the clips.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bands, n_frames)
+            Some clips, at least two.
+        y : array-like of shape (n_clips,)
+            Their classes.
+        classes : array-like of shape (n_classes,), optional
+            All classes of all calls; needed at the first call.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the first call lacks ``classes``, or if ``y`` holds other classes.
+        """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all labels at once, which partial_fit "
+                "never sees. Give the weights as a dict."
+            )
+        resume = self.__sklearn_is_fitted__()
+        X = validate_clips(self, X, reset=not resume)
+        y = self._validate_labels(X, y)
+        self._learn_classes(classes, resume=resume)
+        strangers = np.setdiff1d(y, self.classes_)
+        if len(strangers):
+            raise ValueError(
+                f"y holds {strangers.tolist()}, which are not among the classes "
+                f"{self.classes_.tolist()} of the first call to partial_fit."
+            )
+        self._train_on_labels(X, y, resume=resume, n_epochs=1)
+        return self
+
+    def decision_function(self, X: ArrayLike) -> NDArray:
+        """Return the logits of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bands, n_frames)
+            The clips.
+
+        Returns
+        -------
+        logits : ndarray of shape (n_clips, n_classes) or (n_clips,), dtype float64
+            Higher = more familiar. With two classes, the second one's logit minus the
+            first one's.
+        """
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict_proba(self, X: ArrayLike) -> NDArray:
+        """Return the softmax of the logits.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bands, n_frames)
+            The clips.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_clips, n_classes), dtype float64
+            In the order of ``classes_``; each row sums to 1.
+        """
+        return softmax(self._logits(X), axis=1)
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Return the most probable class of each clip.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bands, n_frames)
+            The clips.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_clips,)
+            Labels as they were given to ``fit``.
+        """
+        logits = self._logits(X)
+        return self.classes_[logits.argmax(axis=1)]
+
+    def _logits(self, X: ArrayLike) -> NDArray:
+        check_is_fitted(self)
+        X = validate_clips(self, X, reset=False)
+        return self._infer(X, self.modules_["module"]).astype(np.float64)
+
+    def _validate_labels(self, X: NDArray, y: Any) -> NDArray:
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is "
+                "None."
+            )
+        check_classification_targets(y)
+        y = column_or_1d(y, warn=True)
+        if len(y) != len(X):
+            raise ValueError(
+                f"X holds {len(X)} clips, but y holds {len(y)} labels: one a clip."
+            )
+        return y
+
+    def _learn_classes(self, classes: ArrayLike | None, *, resume: bool) -> None:
+        if resume:
+            if classes is not None and not np.array_equal(
+                np.unique(classes), self.classes_
+            ):
+                raise ValueError(
+                    f"classes={np.unique(classes).tolist()} differs from that of the "
+                    f"first call to partial_fit: {self.classes_.tolist()}."
+                )
+        elif classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        else:
+            self.classes_ = np.unique(classes)
+
+    def _train_on_labels(self, X: NDArray, y: NDArray, **kwargs: Any) -> None:
+        indices = np.searchsorted(self.classes_, y)
+        self._class_weights = compute_class_weight(
+            self.class_weight, classes=self.classes_, y=y
+        ).astype(np.float32)
+        self._train(X, indices, labels=indices, **kwargs)
+
+    def _losses(self, net: AudioNet, batch: Batch) -> Losses:
+        X, y = batch
+        logits = net.modules["module"](X)  # (B, K)
+        weights = torch.as_tensor(self._class_weights, device=net.device)  # (K,)
+        return {"loss": F.cross_entropy(logits, y, weight=weights)}

@@ -1,0 +1,119 @@
+"""The skorch net that trains every estimator of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from torch import nn
+
+from sklearn_audio._torch._batches import BatchIterator
+from sklearn_audio._torch._callbacks import RecordLosses
+
+Losses = dict[str, torch.Tensor]
+Step = Callable[["AudioNet", tuple[torch.Tensor, ...]], Losses]
+
+
+class AudioNet(NeuralNet):
+    """A skorch net of any number of modules and optimisers.
+
+    skorch's loop, history and callbacks are kept; what happens in a batch is left to
+    the estimator, which hands over ready modules and two step functions.
+
+    Parameters
+    ----------
+    modules : dict of str to nn.Module
+        The networks; ``modules["generator"]`` is also ``net.generator_``, where
+        skorch's own callbacks look for it.
+    make_optimizers : callable
+        Maps the net to a dict of str to optimiser; "optimizer" is the name that
+        skorch's learning-rate schedulers step.
+    train_batch : callable
+        Maps the net and a batch to a dict of losses, "loss" among them, after having
+        stepped the optimisers.
+    validate_batch : callable
+        Maps the net and a batch to a dict of losses, "loss" among them.
+    generator : torch.Generator
+        Draws the order of the batches; free for use by the training step.
+    device : torch.device
+        Where the modules live and the batches go.
+    **kwargs
+        ``max_epochs``, ``batch_size``, ``lr`` and ``callbacks`` of skorch.
+    """
+
+    def __init__(
+        self,
+        modules: dict[str, nn.Module],
+        make_optimizers: Callable[[AudioNet], dict[str, torch.optim.Optimizer]],
+        train_batch: Step,
+        validate_batch: Step,
+        generator: torch.Generator,
+        device: torch.device,
+        **kwargs: Any,
+    ) -> None:
+        self.modules = modules
+        self.make_optimizers = make_optimizers
+        self.train_batch = train_batch
+        self.validate_batch = validate_batch
+        self.generator = generator
+        super().__init__(
+            module=nn.Identity,
+            criterion=nn.Identity,
+            iterator_train=BatchIterator,
+            iterator_train__generator=generator,
+            iterator_valid=BatchIterator,
+            train_split=None,
+            device=device,
+            verbose=0,
+            **kwargs,
+        )
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        return [("losses", RecordLosses())]
+
+    @property
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """The optimisers by name."""
+        return {name: getattr(self, f"{name}_") for name in self._optimizers}
+
+    def initialize_module(self) -> AudioNet:
+        """Register the modules with skorch, which moves them to the device."""
+        for name, module in self.modules.items():
+            setattr(self, f"{name}_", module)
+        return self
+
+    def initialize_optimizer(self, triggered_directly: bool | None = None) -> AudioNet:
+        """Make the optimisers, and register them with skorch."""
+        for name, optimizer in self.make_optimizers(self).items():
+            setattr(self, f"{name}_", optimizer)
+        return self
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, *args: Any, **kwargs: Any
+    ) -> None:
+        """Run an epoch, switching the modules' mode once and not at every batch."""
+        self._set_training(training)
+        super().run_single_epoch(iterator, training, *args, **kwargs)
+
+    def train_step(self, batch: tuple[torch.Tensor, ...], **_: Any) -> Losses:
+        """Let the estimator train on a batch, and record every loss."""
+        losses = self.train_batch(self, self._to_device(batch))
+        return self._recorded("train", losses)
+
+    def validation_step(self, batch: tuple[torch.Tensor, ...], **_: Any) -> Losses:
+        """Let the estimator judge a batch, and record every loss."""
+        with torch.no_grad():
+            losses = self.validate_batch(self, self._to_device(batch))
+        return self._recorded("valid", losses)
+
+    def _to_device(self, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        return tuple(tensor.to(self.device, non_blocking=True) for tensor in batch)
+
+    def _recorded(self, prefix: str, losses: Losses) -> Losses:
+        for name, loss in losses.items():
+            if name != "loss":  # skorch records that one itself
+                self.history.record_batch(f"{prefix}_{name}", loss.item())
+        return losses

@@ -1,0 +1,145 @@
+"""What every metric asks of its input: scores, labels, equal lengths, both sides."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Iterable, Sized
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import UndefinedMetricWarning
+
+
+def check_y_score(y_score: Any) -> NDArray[np.float64]:
+    """Return one familiarity per clip, or raise ValueError."""
+    try:
+        y_score = np.asarray(y_score, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"y_score must hold one number per clip, got {y_score!r}."
+        ) from error
+    if y_score.ndim != 1:
+        raise ValueError(
+            "y_score must be 1-D, one familiarity per clip, got an array of shape "
+            f"{y_score.shape}. Of scores per class, take the largest of each row."
+        )
+    if np.isnan(y_score).any():
+        clips = np.flatnonzero(np.isnan(y_score))
+        raise ValueError(
+            f"y_score is NaN for {len(clips)} of {len(y_score)} clips, the first at "
+            f"index {clips[0]}: a clip without a score cannot be ranked."
+        )
+    return y_score
+
+
+def check_y_known(y_known: Any) -> NDArray[np.bool_]:
+    """Return True for each clip of a known class, or raise ValueError."""
+    y_known = np.asarray(y_known)
+    if y_known.ndim != 1:
+        raise ValueError(
+            "y_known must be 1-D, one True or False per clip, got an array of shape "
+            f"{y_known.shape}."
+        )
+    values = set(y_known.tolist())
+    if not values <= {0, 1}:
+        raise ValueError(
+            "y_known must be boolean or 0 and 1, True for a clip of a known class, got "
+            f"{sorted(values, key=repr)[:5]}. From class labels, make it with "
+            "np.isin(y_true, known_labels)."
+        )
+    return y_known.astype(bool)
+
+
+def check_labels(labels: Any, name: str) -> list[Hashable]:
+    """Return class labels as a list of Python objects, or raise ValueError.
+
+    A list leaves numbers and text side by side as they are; an array would turn all of
+    them into text.
+    """
+    is_single = isinstance(labels, str) or not isinstance(labels, Iterable)
+    if is_single or getattr(labels, "ndim", 1) != 1:
+        raise ValueError(f"{name} must be 1-D, one label per clip, got {labels!r}.")
+    values = labels.tolist() if hasattr(labels, "tolist") else list(labels)
+    for index, value in enumerate(values):
+        if not isinstance(value, Hashable):
+            raise ValueError(
+                f"{name} must be 1-D, one label per clip, got {value!r} at index "
+                f"{index}."
+            )
+        if value is None or value != value:  # only NaN differs from itself
+            raise ValueError(
+                f"{name} holds {value!r} at index {index}: a missing label is not an "
+                "unknown class. Leave the clip out."
+            )
+    return values
+
+
+def check_known_labels(known_labels: Any) -> list[Hashable]:
+    """Return the known labels without repeats, or raise ValueError."""
+    labels = list(dict.fromkeys(check_labels(known_labels, "known_labels")))
+    if not labels:
+        raise ValueError("known_labels is empty: give the classes of the training set.")
+    return labels
+
+
+def check_same_length(**arrays: Sized) -> None:
+    """Raise ValueError unless all arrays have one entry per clip, and at least one."""
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        given = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ValueError(f"All must hold one entry per clip, got lengths: {given}.")
+    if 0 in lengths.values():
+        raise ValueError(f"{next(iter(lengths))} is empty: there is no clip to judge.")
+
+
+def encode_labels(
+    labels: list[Hashable], known_labels: list[Hashable], name: str
+) -> NDArray[np.intp]:
+    """Return the index of each label in ``known_labels``, or their number if unknown.
+
+    Raises
+    ------
+    ValueError
+        If one side is all text and the other all numbers: then a label such as ``"1"``
+        would pass for unknown beside a known ``1``.
+    """
+    kinds, known_kinds = (
+        {"text" if isinstance(label, str) else "numbers" for label in side}
+        for side in (labels, known_labels)
+    )
+    if labels and kinds.isdisjoint(known_kinds):
+        raise ValueError(
+            f"{name} holds {kinds.pop()} such as {labels[0]!r}, but known_labels holds "
+            f"{known_kinds.pop()} such as {known_labels[0]!r}: no clip could be known."
+        )
+    codes = {label: code for code, label in enumerate(known_labels)}
+    return np.array([codes.get(label, len(codes)) for label in labels], dtype=np.intp)
+
+
+def encode_predictions(
+    labels: list[Hashable], allowed: list[Hashable], advice: str
+) -> NDArray[np.intp]:
+    """Return the index of each prediction in ``allowed``, or raise ValueError."""
+    codes = encode_labels(labels, allowed, "y_pred")
+    foreign = np.flatnonzero(codes == len(allowed))
+    if len(foreign):
+        raise ValueError(
+            f"y_pred holds {labels[foreign[0]]!r} at index {foreign[0]}, which is not "
+            f"one of {allowed}. {advice}"
+        )
+    return codes
+
+
+def has_both_sides(is_known: NDArray[np.bool_], metric: str) -> bool:
+    """Tell whether there are known and unknown clips; warn if not."""
+    if is_known.any() and not is_known.all():
+        return True
+    missing = "unknown" if is_known.any() else "known"
+    warnings.warn(
+        f"{metric} is not defined without clips of {missing} classes: it is set to "
+        "nan. OpenSetSplit puts both sides into every test fold.",
+        UndefinedMetricWarning,
+        stacklevel=3,
+    )
+    return False

@@ -1,0 +1,291 @@
+"""Scorers by name: what ``GridSearchCV(scoring=...)`` and ``cross_validate`` take.
+
+scikit-learn looks strings up in a registry of its own, which is private; this package
+does not write into it. :func:`get_scorer` turns a name into a callable instead.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import get_scorer as sklearn_get_scorer
+from sklearn.metrics import get_scorer_names as sklearn_get_scorer_names
+from sklearn.pipeline import Pipeline
+
+from sklearn_audio.base import resolve_outlier_label
+from sklearn_audio.metrics._checks import (
+    check_known_labels,
+    check_labels,
+    encode_labels,
+)
+from sklearn_audio.metrics._open_set_labels import open_set_accuracy, open_set_f1
+from sklearn_audio.metrics._open_set_ranking import (
+    aupr_in,
+    aupr_out,
+    equal_error_rate,
+    fpr_at_tpr,
+    open_set_auroc,
+)
+from sklearn_audio.metrics._oscr import ccr_at_fpr, oscr_score
+
+
+def get_scorer(scoring: Any) -> Callable[[Any, Any, Any], float]:
+    """Return a scorer by its name.
+
+    Parameters
+    ----------
+    scoring : str, callable or None
+        One of :func:`get_scorer_names`, or anything that
+        :func:`sklearn.metrics.get_scorer` takes.
+
+    Returns
+    -------
+    scorer : callable
+        Called as ``scorer(estimator, X, y_true)``; higher is better. It can be pickled
+        and given to the ``scoring`` of GridSearchCV, cross_validate and their kin,
+        alone or in a dict.
+
+    Raises
+    ------
+    ValueError
+        If neither sklearn_audio nor scikit-learn has a scorer of that name.
+
+    See Also
+    --------
+    get_scorer_names : The names.
+
+    Notes
+    -----
+    ``scoring="open_set_auroc"`` as a plain string cannot work: scikit-learn looks
+    strings up in a private registry, which is not patched here.
+
+    The scorers ask the fitted estimator for
+
+    - the known labels: ``classes_``;
+    - familiarity: ``score_samples``, else the largest ``predict_proba`` of each clip,
+      else its largest ``decision_function`` (of two classes, the absolute value);
+    - closed-set predictions: the class of the largest ``predict_proba``, else of the
+      largest ``decision_function``, else ``predict``;
+    - the outlier label: ``outlier_label_``, also inside pipelines and searches, else -1
+      for numeric classes and ``"unknown"`` for text.
+
+    A test fold without unknown (or without known) clips gives nan and a warning, as in
+    :func:`sklearn.metrics.roc_auc_score`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sklearn_audio.metrics import get_scorer
+    >>> from sklearn_audio.model_selection import OpenSetSplit
+    >>> X, y = load_iris(return_X_y=True)
+    >>> cv = OpenSetSplit(3, unknown_classes=[0], random_state=0)
+    >>> scores = cross_val_score(GaussianNB(), X, y, cv=cv, scoring=get_scorer("oscr"))
+    >>> scores.shape
+    (3,)
+    """
+    if isinstance(scoring, str) and scoring in _SCORERS:
+        return _SCORERS[scoring]
+    if isinstance(scoring, str) and scoring not in sklearn_get_scorer_names():
+        raise ValueError(_explain_unknown_name(scoring))
+    return sklearn_get_scorer(scoring)
+
+
+def get_scorer_names() -> list[str]:
+    """Return the names of the open-set scorers.
+
+    scikit-learn's own names, which :func:`get_scorer` takes as well, are not among
+    them: all of these can be computed on one open-set task.
+
+    Returns
+    -------
+    names : list of str
+        In alphabetical order. Those that begin with ``neg_`` are negated errors, so
+        that higher is better for every scorer.
+
+    See Also
+    --------
+    get_scorer : The scorer of a name.
+
+    Examples
+    --------
+    >>> from sklearn_audio.metrics import get_scorer, get_scorer_names
+    >>> get_scorer_names()[:3]
+    ['aupr_in', 'aupr_out', 'ccr_at_fpr_10']
+    >>> scoring = {name: get_scorer(name) for name in get_scorer_names()}
+    """
+    return sorted(_SCORERS)
+
+
+@dataclass(frozen=True, repr=False)
+class _OpenSetScorer(ABC):
+    """A metric and its sign; a subclass knows what the metric is to be given."""
+
+    name: str
+    metric: Callable[..., Any]
+    sign: int = 1
+
+    def __call__(self, estimator: Any, X: Any, y_true: Any) -> float:
+        return self.sign * self._measure(estimator, X, y_true)
+
+    def __repr__(self) -> str:
+        return f"get_scorer({self.name!r})"
+
+    def _accept_sample_weight(self) -> bool:
+        # Searches ask this of every scorer once sample weights reach their fit.
+        return False
+
+    @abstractmethod
+    def _measure(self, estimator: Any, X: Any, y_true: Any) -> float: ...
+
+
+class _FamiliarityScorer(_OpenSetScorer):
+    """Scores a metric of ``(y_known, y_score)``."""
+
+    def _measure(self, estimator: Any, X: Any, y_true: Any) -> float:
+        known = check_known_labels(_classes(estimator))
+        codes = encode_labels(check_labels(y_true, "y_true"), known, "y_true")
+        is_known = codes < len(known)
+        return self.metric(is_known, _Responses(estimator, X).familiarity())
+
+
+class _ClosedSetScorer(_OpenSetScorer):
+    """Scores a metric of ``(y_true, closed-set y_pred, y_score, known_labels)``."""
+
+    def _measure(self, estimator: Any, X: Any, y_true: Any) -> float:
+        responses = _Responses(estimator, X)
+        return self.metric(
+            y_true,
+            responses.closed_set_predictions(),
+            responses.familiarity(),
+            known_labels=_classes(estimator),
+        )
+
+
+class _AnswerScorer(_OpenSetScorer):
+    """Scores a metric of ``(y_true, y_pred, known_labels, outlier_label)``."""
+
+    def _measure(self, estimator: Any, X: Any, y_true: Any) -> float:
+        return self.metric(
+            y_true,
+            estimator.predict(X),
+            known_labels=_classes(estimator),
+            outlier_label=_outlier_label(estimator),
+        )
+
+
+_SCORERS: dict[str, _OpenSetScorer] = {
+    scorer.name: scorer
+    for scorer in (
+        _FamiliarityScorer("open_set_auroc", open_set_auroc),
+        _FamiliarityScorer("aupr_in", aupr_in),
+        _FamiliarityScorer("aupr_out", aupr_out),
+        _FamiliarityScorer("neg_equal_error_rate", equal_error_rate, sign=-1),
+        _FamiliarityScorer("neg_fpr_at_95_tpr", partial(fpr_at_tpr, tpr=0.95), sign=-1),
+        _ClosedSetScorer("oscr", oscr_score),
+        _ClosedSetScorer("ccr_at_fpr_10", partial(ccr_at_fpr, fpr=0.1)),
+        _AnswerScorer("open_set_accuracy", open_set_accuracy),
+        _AnswerScorer("open_set_f1_macro", partial(open_set_f1, average="macro")),
+    )
+}
+
+
+class _Responses:
+    """What a fitted classifier says about clips, each method called once at most."""
+
+    def __init__(self, estimator: Any, X: Any) -> None:
+        self._estimator = estimator
+        self._X = X
+        self._class_scores: NDArray | None = None
+
+    def familiarity(self) -> NDArray:
+        if hasattr(self._estimator, "score_samples"):
+            return self._estimator.score_samples(self._X)
+        if self._has_class_scores():
+            return self._scores_per_class().max(axis=1)
+        raise ValueError(
+            f"{type(self._estimator).__name__} has none of score_samples, "
+            "predict_proba and decision_function: there is no familiarity to score."
+        )
+
+    def closed_set_predictions(self) -> NDArray:
+        if self._has_class_scores():
+            classes = np.asarray(_classes(self._estimator))
+            return classes[self._scores_per_class().argmax(axis=1)]
+        return self._estimator.predict(self._X)
+
+    def _has_class_scores(self) -> bool:
+        return any(
+            hasattr(self._estimator, method)
+            for method in ("predict_proba", "decision_function")
+        )
+
+    def _scores_per_class(self) -> NDArray:
+        if self._class_scores is None:
+            self._class_scores = _scores_per_class(self._estimator, self._X)
+        return self._class_scores
+
+
+def _scores_per_class(estimator: Any, X: Any) -> NDArray:
+    """Return the score of each clip for each class, (n_clips, n_classes)."""
+    if hasattr(estimator, "predict_proba"):
+        scores = np.asarray(estimator.predict_proba(X))
+    else:
+        scores = np.asarray(estimator.decision_function(X))
+        if scores.ndim == 1:
+            scores = np.column_stack([-scores, scores])
+    n_classes = len(_classes(estimator))
+    if scores.ndim != 2 or scores.shape[1] != n_classes:
+        raise ValueError(
+            f"{type(estimator).__name__} gives scores of shape {scores.shape}, "
+            f"expected one column for each of its {n_classes} classes."
+        )
+    return scores
+
+
+def _classes(estimator: Any) -> Any:
+    try:
+        return estimator.classes_
+    except AttributeError as error:
+        raise ValueError(
+            f"Open-set scorers need a fitted classifier, whose classes_ are the known "
+            f"labels, but {type(estimator).__name__} has no classes_."
+        ) from error
+
+
+def _outlier_label(estimator: Any) -> Any:
+    """Return the label of rejected clips, asking through pipelines and searches."""
+    inner = estimator
+    while inner is not None:
+        if hasattr(inner, "outlier_label_"):
+            return inner.outlier_label_
+        inner = _wrapped_estimator(inner)
+    return resolve_outlier_label("auto", np.asarray(_classes(estimator)))
+
+
+def _wrapped_estimator(estimator: Any) -> Any:
+    """Return the fitted estimator that answers for a meta-estimator, or None."""
+    if isinstance(estimator, Pipeline):
+        return estimator[-1]
+    for attribute in ("best_estimator_", "estimator_"):
+        if hasattr(estimator, attribute):
+            return getattr(estimator, attribute)
+    return None
+
+
+def _explain_unknown_name(name: str) -> str:
+    names = [*get_scorer_names(), *sklearn_get_scorer_names()]
+    close = get_close_matches(name, names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return (
+        f"{name!r} is no scorer.{hint} Open-set scorers: "
+        f"{', '.join(get_scorer_names())}; scikit-learn's own names work, too."
+    )

@@ -1,0 +1,11 @@
+"""Cross-validation that asks the question of the task.
+
+Open set
+    :class:`OpenSetSplit`
+        keeps unknown classes out of every training fold and puts them into the test
+        folds; with groups (speakers, recordings) on one side only
+"""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,403 @@
+import pickle
+import warnings
+from functools import partial
+
+import numpy as np
+import pytest
+import sklearn
+from numpy.testing import assert_allclose
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_iris
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import IsolationForest
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.feature_selection import RFE
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import NearestCentroid
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from sklearn_audio.metrics import (
+    aupr_in,
+    aupr_out,
+    ccr_at_fpr,
+    equal_error_rate,
+    fpr_at_tpr,
+    get_scorer,
+    get_scorer_names,
+    open_set_accuracy,
+    open_set_auroc,
+    open_set_f1,
+    oscr_score,
+)
+from sklearn_audio.model_selection import OpenSetSplit
+
+RANKING = {
+    "open_set_auroc": (open_set_auroc, 1),
+    "aupr_in": (aupr_in, 1),
+    "aupr_out": (aupr_out, 1),
+    "neg_equal_error_rate": (equal_error_rate, -1),
+    "neg_fpr_at_95_tpr": (fpr_at_tpr, -1),
+}
+CLOSED_SET = {
+    "oscr": oscr_score,
+    "ccr_at_fpr_10": partial(ccr_at_fpr, fpr=0.1),
+}
+ANSWERS = {"open_set_accuracy": open_set_accuracy, "open_set_f1_macro": open_set_f1}
+NAMES = [*RANKING, *CLOSED_SET, *ANSWERS]
+
+
+class NearestMean(ClassifierMixin, BaseEstimator):
+    """The smallest open-set classifier: far from every class mean is unknown."""
+
+    def __init__(self, radius=1.0, outlier_label="unknown"):
+        self.radius = radius
+        self.outlier_label = outlier_label
+
+    def fit(self, X, y):
+        self.calls_ = []
+        self.classes_ = np.unique(y)
+        self.means_ = np.array([X[y == label].mean(axis=0) for label in self.classes_])
+        self.outlier_label_ = self.outlier_label
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def _distances(self, X):
+        return np.linalg.norm(np.asarray(X)[:, None] - self.means_, axis=2)
+
+    def decision_function(self, X):
+        self.calls_.append("decision_function")
+        return -self._distances(X)
+
+    def score_samples(self, X):
+        self.calls_.append("score_samples")
+        # Not the largest decision, so that a scorer that takes that instead is found.
+        return -np.median(self._distances(X), axis=1)
+
+    def predict(self, X):
+        self.calls_.append("predict")
+        labels = self.classes_[self._distances(X).argmin(axis=1)].astype(object)
+        labels[self._distances(X).min(axis=1) > self.radius] = self.outlier_label
+        return labels
+
+
+@pytest.fixture
+def flowers():
+    """Five classes cut from iris; the last two are unknown."""
+    X, species = load_iris(return_X_y=True)
+    y = np.array(["down", "up", "dog"])[species].astype("<U4")
+    y[75:100], y[100:125] = "left", "cat"
+    return X, y
+
+
+@pytest.fixture
+def fitted(flowers):
+    X, y = flowers
+    known = np.isin(y, ["down", "up", "left"])
+    return NearestMean().fit(X[known], y[known])
+
+
+def test_names_are_those_of_the_scorers():
+    assert get_scorer_names() == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", RANKING)
+def test_ranking_scorers_take_score_samples(name, flowers, fitted):
+    X, y = flowers
+    metric, sign = RANKING[name]
+    y_known = np.isin(y, fitted.classes_)
+    expected = sign * metric(y_known, fitted.score_samples(X))
+    assert get_scorer(name)(fitted, X, y) == expected
+    assert 0 < abs(expected) < 1
+
+
+@pytest.mark.parametrize("name", CLOSED_SET)
+def test_closed_set_scorers_ignore_rejections(name, flowers, fitted):
+    X, y = flowers
+    closed = fitted.classes_[fitted.decision_function(X).argmax(axis=1)]
+    expected = CLOSED_SET[name](
+        y, closed, fitted.score_samples(X), known_labels=fitted.classes_
+    )
+    assert get_scorer(name)(fitted, X, y) == expected
+    assert 0 < expected < 1
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_answer_scorers_count_rejections(name, flowers, fitted):
+    X, y = flowers
+    expected = ANSWERS[name](
+        y, fitted.predict(X), known_labels=fitted.classes_, outlier_label="unknown"
+    )
+    assert "unknown" in fitted.predict(X)
+    assert get_scorer(name)(fitted, X, y) == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_method_is_called_twice(name, flowers, fitted):
+    fitted.calls_.clear()
+    get_scorer(name)(fitted, *flowers)
+    assert len(fitted.calls_) == len(set(fitted.calls_))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scorers_reach_into_pipelines_searches_and_selectors(name, flowers):
+    X, y = flowers
+    known = np.isin(y, ["down", "up", "left"])
+    model = NearestMean(outlier_label="?")
+    nested = make_pipeline(
+        StandardScaler(),
+        GridSearchCV(make_pipeline(StandardScaler(), model), {}, cv=2),
+    ).fit(X[known], y[known])
+    scaler, search = nested.named_steps.values()
+    plain = search.best_estimator_
+    assert get_scorer(name)(nested, X, y) == get_scorer(name)(
+        plain, scaler.transform(X), y
+    )
+
+
+class RejectingLDA(LinearDiscriminantAnalysis):
+    def fit(self, X, y):
+        self.outlier_label_ = "?"
+        return super().fit(X, y)
+
+    def predict(self, X):
+        labels = super().predict(X).astype(object)
+        labels[self.predict_proba(X).max(axis=1) < 0.9] = self.outlier_label_
+        return labels
+
+
+def test_outlier_label_is_found_inside_a_feature_selector(flowers):
+    X, y = flowers
+    known = np.isin(y, ["down", "up", "left"])
+    selector = RFE(RejectingLDA(), n_features_to_select=2).fit(X[known], y[known])
+    expected = open_set_accuracy(
+        y, selector.predict(X), known_labels=selector.classes_, outlier_label="?"
+    )
+    assert get_scorer("open_set_accuracy")(selector, X, y) == expected
+
+
+@pytest.mark.parametrize(
+    ("classifier", "method"),
+    [
+        (GaussianNB(), "predict_proba"),
+        (CalibratedClassifierCV(GaussianNB(), cv=2), "predict_proba"),
+        (RidgeClassifier(), "decision_function"),
+    ],
+)
+def test_plain_classifier_is_as_familiar_as_its_best_class(flowers, classifier, method):
+    X, y = flowers
+    known = np.isin(y, ["down", "up", "left"])
+    classifier.fit(X[known], y[known])
+    scores = getattr(classifier, method)(X)
+    closed = classifier.classes_[scores.argmax(axis=1)]
+    assert get_scorer("open_set_auroc")(classifier, X, y) == open_set_auroc(
+        known, scores.max(axis=1)
+    )
+    assert get_scorer("oscr")(classifier, X, y) == oscr_score(
+        y, closed, scores.max(axis=1), known_labels=classifier.classes_
+    )
+    assert_allclose(
+        get_scorer("open_set_accuracy")(classifier, X, y),
+        np.mean(classifier.predict(X) == y),
+    )
+
+
+def test_two_classes_with_one_column_of_decisions():
+    X, y = load_iris(return_X_y=True)
+    model = SVC().fit(X[y < 2], y[y < 2])
+    decision = model.decision_function(X)
+    assert decision.ndim == 1
+    assert get_scorer("aupr_out")(model, X, y) == aupr_out(y < 2, np.abs(decision))
+    assert get_scorer("oscr")(model, X, y) == oscr_score(
+        y, model.predict(X), np.abs(decision), known_labels=[0, 1]
+    )
+
+
+def test_numeric_classes_have_minus_1_for_outlier_label():
+    X, y = load_iris(return_X_y=True)
+    model = NearestMean(outlier_label=-1).fit(X[y < 2], y[y < 2])
+    expected = np.mean(model.predict(X) == np.where(y < 2, y, -1))
+    assert get_scorer("open_set_accuracy")(model, X, y) == expected
+    del model.outlier_label_  # a classifier that only follows the convention
+    assert get_scorer("open_set_accuracy")(model, X, y) == expected
+
+
+def test_classifier_that_never_rejects():
+    X, y = load_iris(return_X_y=True)
+    labels = np.array([-1, 1, 7])[y]
+    model = NearestMean(radius=np.inf, outlier_label=None).fit(X[y < 2], labels[y < 2])
+    expected = np.mean(model.predict(X) == labels)
+    assert get_scorer("open_set_accuracy")(model, X, labels) == expected
+
+
+def test_closed_set_predictions_fall_back_on_predict():
+    class ScoresAndLabels(GaussianNB):
+        @property
+        def predict_proba(self):
+            raise AttributeError
+
+        def score_samples(self, X):
+            return -np.abs(X).sum(axis=1)
+
+    X, y = load_iris(return_X_y=True)
+    model = ScoresAndLabels().fit(X[y > 0], y[y > 0])
+    plain = GaussianNB().fit(X[y > 0], y[y > 0])
+    assert get_scorer("oscr")(model, X, y) == oscr_score(
+        y, plain.predict(X), model.score_samples(X), known_labels=[1, 2]
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scorers_survive_pickling(name, flowers, fitted):
+    scorer = pickle.loads(pickle.dumps(get_scorer(name)))  # noqa: S301
+    assert scorer(fitted, *flowers) == get_scorer(name)(fitted, *flowers)
+    assert repr(scorer) == f"get_scorer({name!r})"
+
+
+@pytest.mark.parametrize("name", [*RANKING, *CLOSED_SET])
+@pytest.mark.parametrize("side", ["known", "unknown"])
+def test_fold_with_one_side_gives_nan_and_a_warning(name, side, flowers, fitted):
+    X, y = flowers
+    kept = np.isin(y, fitted.classes_) == (side == "known")
+    with pytest.warns(UndefinedMetricWarning):
+        assert np.isnan(get_scorer(name)(fitted, X[kept], y[kept]))
+
+
+@pytest.mark.parametrize("name", ["open_set_auroc", "oscr", "open_set_accuracy"])
+def test_grid_search_picks_what_the_scorer_prefers(name, flowers):
+    X, y = flowers
+    cv = OpenSetSplit(3, unknown_classes=["dog", "cat"], random_state=0)
+    grid = {"nearestmean__radius": [0.01, 1.5, np.inf]}
+    pipeline = make_pipeline(StandardScaler(), NearestMean())
+    search = GridSearchCV(
+        pipeline, grid, cv=cv, scoring=get_scorer(name), refit=False
+    ).fit(X, y)
+    expected = [
+        np.mean(
+            [
+                get_scorer(name)(
+                    make_pipeline(StandardScaler(), NearestMean(radius)).fit(
+                        X[train], y[train]
+                    ),
+                    X[test],
+                    y[test],
+                )
+                for train, test in cv.split(X, y)
+            ]
+        )
+        for radius in grid["nearestmean__radius"]
+    ]
+    assert_allclose(search.cv_results_["mean_test_score"], expected)
+    assert search.best_index_ == np.argmax(expected)
+
+
+def test_grid_search_in_two_processes_finds_the_same(flowers):
+    X, y = flowers
+    searches = [
+        GridSearchCV(
+            GaussianNB(),
+            {"var_smoothing": [1e-9, 1.0]},
+            cv=OpenSetSplit(2, unknown_classes=["dog", "cat"], random_state=0),
+            scoring=get_scorer("oscr"),
+            n_jobs=n_jobs,
+            refit=False,
+        ).fit(X, y)
+        for n_jobs in (None, 2)
+    ]
+    one, two = (search.cv_results_["mean_test_score"] for search in searches)
+    assert_allclose(one, two)
+
+
+def test_all_scorers_at_once(flowers):
+    X, y = flowers
+    scoring = {name: get_scorer(name) for name in [*get_scorer_names(), "accuracy"]}
+    result = cross_validate(
+        make_pipeline(StandardScaler(), NearestMean()),
+        X,
+        y,
+        cv=OpenSetSplit(3, unknown_classes=["dog", "cat"], random_state=0),
+        scoring=scoring,
+    )
+    scores = {name: result[f"test_{name}"] for name in scoring}
+    assert all(np.isfinite(values).all() for values in scores.values())
+    assert (scores["oscr"] <= scores["open_set_auroc"]).all()
+
+
+def test_search_with_sample_weight_and_several_scorers(flowers):
+    X, y = flowers
+    search = GridSearchCV(
+        GaussianNB(),
+        {},
+        cv=OpenSetSplit(2, unknown_classes=["dog", "cat"], random_state=0),
+        scoring={"auroc": get_scorer("open_set_auroc"), "oscr": get_scorer("oscr")},
+        refit=False,
+    )
+    with warnings.catch_warnings():
+        # scikit-learn 1.9 warns of scorers without weights; earlier releases do not.
+        warnings.filterwarnings("ignore", "The scoring", UserWarning)
+        search.fit(X, y, sample_weight=np.ones(len(y)))
+    assert np.isfinite(search.cv_results_["mean_test_auroc"]).all()
+
+
+def test_metadata_routing_leaves_scorers_alone(flowers):
+    X, y = flowers
+    with sklearn.config_context(enable_metadata_routing=True):
+        result = cross_validate(
+            GaussianNB(),
+            X,
+            y,
+            cv=OpenSetSplit(2, unknown_classes=["dog"], random_state=0),
+            scoring={name: get_scorer(name) for name in get_scorer_names()},
+            params={"groups": np.arange(len(y))},
+        )
+    assert np.isfinite(result["test_oscr"]).all()
+
+
+def test_other_names_are_scikit_learns(flowers):
+    X, y = flowers
+    model = GaussianNB().fit(X, y)
+    assert get_scorer("accuracy")(model, X, y) == model.score(X, y)
+    assert get_scorer(get_scorer("oscr")) is get_scorer("oscr")
+
+
+def test_misspelt_name_is_corrected():
+    with pytest.raises(ValueError, match=r"'open_set_auc' is no scorer. Did you mean "
+                                         "'open_set_auroc'"):  # fmt: skip
+        get_scorer("open_set_auc")
+    with pytest.raises(ValueError, match=r"'xyz' is no scorer. Open-set scorers: aupr"):
+        get_scorer("xyz")
+
+
+@pytest.mark.parametrize("detector", [IsolationForest(n_estimators=2), KMeans(2)])
+def test_only_classifiers_can_be_scored(detector, flowers):
+    X, y = flowers
+    with pytest.raises(ValueError, match="has no classes_"):
+        get_scorer("open_set_auroc")(detector.fit(X), X, y)
+
+
+def test_classifier_without_any_score_is_refused(flowers):
+    class LabelsOnly(NearestCentroid):
+        predict_proba = decision_function = property()
+
+    X, y = flowers
+    with pytest.raises(ValueError, match="LabelsOnly has none of score_samples"):
+        get_scorer("open_set_auroc")(LabelsOnly().fit(X, y), X, y)
+
+
+def test_one_score_per_pair_of_classes_is_refused():
+    X, y = load_iris(return_X_y=True)
+    y = y * 2 + np.arange(len(y)) % 2
+    model = SVC(decision_function_shape="ovo").fit(X[y < 4], y[y < 4])
+    with pytest.raises(ValueError, match=r"\(150, 6\), expected one column for each"):
+        get_scorer("open_set_auroc")(model, X, y)
+
+
+def test_labels_of_another_kind_are_refused(fitted, flowers):
+    X, _ = flowers
+    with pytest.raises(ValueError, match="y_true holds numbers"):
+        get_scorer("open_set_auroc")(fitted, X, np.zeros(len(X), dtype=int))
