@@ -1,0 +1,12 @@
+from ._base import get_data_home as get_data_home
+from ._esc10 import load_esc10 as load_esc10
+from ._esc50 import load_esc50 as load_esc50
+from ._folder import load_audio_folder as load_audio_folder
+from ._folder import save_clips as save_clips
+from ._fsdd import load_fsdd as load_fsdd
+from ._sound_events import make_sound_events as make_sound_events
+from ._sound_libraries import from_mirdata as from_mirdata
+from ._sound_libraries import from_soundata as from_soundata
+from ._speech_commands import load_speech_commands as load_speech_commands
+from ._speech_commands_ar import load_speech_commands_ar as load_speech_commands_ar
+from ._urbansound8k import load_urbansound8k as load_urbansound8k
