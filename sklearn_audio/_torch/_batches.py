@@ -39,7 +39,8 @@ class BatchIterator:
 
     A slice of the arrays a batch, in place of a DataLoader that collates row by row,
     halves the cost of training a small network. Batches of nearly equal size never end
-    in a batch of one row, on which batch normalisation fails.
+    in a batch of one row, on which batch normalisation fails; for that, a batch of two
+    may become one of three.
 
     Parameters
     ----------
@@ -62,7 +63,8 @@ class BatchIterator:
         self.generator = generator
 
     def __len__(self) -> int:
-        return -(-len(self.dataset) // self.batch_size)
+        n_rows = len(self.dataset)
+        return max(1, min(-(-n_rows // self.batch_size), n_rows // 2))
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
         order = np.arange(len(self.dataset))

@@ -14,6 +14,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from skorch.helper import predefined_split
+from skorch.utils import TeeGenerator
 from torch import nn
 
 from sklearn_audio._torch._arithmetic import flushed_denormals, suitable_threads
@@ -100,7 +101,7 @@ class TorchEstimator(VersionedEstimator):
         losses["loss"].backward()
         net.notify(
             "on_grad_computed",
-            named_parameters=net.modules["module"].named_parameters(),
+            named_parameters=TeeGenerator(net.get_all_learnable_params()),
             batch=batch,
             training=True,
         )

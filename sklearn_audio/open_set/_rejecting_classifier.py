@@ -93,7 +93,110 @@ def _has(method: str) -> Callable[[Any], bool]:
 
 
 class RejectingClassifier(MetaEstimatorMixin, ClassifierMixin, VersionedEstimator):
-    """x."""
+    r"""Give any classifier an outlier label, by a threshold on its own outputs.
+
+    The posterior thresholding that open-set methods are measured against [1]_. A clip
+    whose familiarity is below ``offset_`` is called unknown. The threshold is found on
+    the training clips alone: it is the ``rejection_rate`` quantile of the familiarity
+    of clips that are scored out of fold, or the least familiarity of a training clip,
+    whichever is lower. The quantile of the training scores themselves would reject far
+    more fresh clips than was asked for.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Any scikit-learn classifier or pipeline. One wrapped into
+        :class:`sklearn.frozen.FrozenEstimator` is not fitted again: the clips given to
+        ``fit`` then only calibrate it, as a development set.
+    familiarity : {"max_proba", "max_decision", "energy"} or callable, \
+            default="max_proba"
+        What :meth:`score_samples` returns:
+
+        - "max_proba": the largest class probability;
+        - "max_decision": the largest decision value (the maximum logit [2]_);
+        - "energy": :math:`\log \sum_k \exp f_k(x)` of the decision values [3]_;
+        - a callable: called as ``familiarity(fitted_estimator, X)``, it returns one
+          number a clip, higher = more familiar.
+
+        It is not named ``score``, which is a method of every classifier.
+    outlier_label : "auto", None or a label, default="auto"
+        What ``predict`` returns for unknown clips. "auto" is -1 beside numeric classes
+        and "unknown" beside text. None rejects nothing.
+    rejection_rate : float in [0, 1) or None, default=0.05
+        Share of fresh clips of the known classes that may be rejected. None rejects
+        nothing.
+    cv : int, splitter or None, default=None
+        How the clips are scored out of fold; None is 5. An integer is lowered to the
+        number of clips of the smallest class. Give a group splitter, and ``groups`` to
+        ``fit``, where several clips have one speaker or source recording.
+    n_jobs : int or None, default=None
+        Folds that are fitted at once.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The known classes; the outlier label is not among them.
+    estimator_ : classifier
+        The classifier, fitted on all clips.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where the classifier knows them.
+    n_features_in_ : int
+        Number of features, where the classifier knows it.
+    offset_ : float
+        Clips of lower familiarity are rejected; minus infinity where none is.
+    outlier_label_ : object
+        The label of rejected clips, or None.
+
+    See Also
+    --------
+    sklearn_audio.metrics.get_scorer : Scorers for open-set searches.
+    sklearn_audio.model_selection.OpenSetSplit : Splits with unknown test classes.
+
+    Notes
+    -----
+    ``predict_proba`` and ``decision_function`` are those of the wrapped classifier, on
+    the known classes; ``predict`` alone rejects. Stand it at the end of a pipeline
+    rather than around one: the front end then runs once a clip and not once for the
+    label and once for the familiarity.
+
+    With metadata routing disabled, ``fit(X, y, groups=...)`` hands the groups to the
+    splitter and everything else to the classifier.
+
+    References
+    ----------
+    .. [1] Hendrycks, D. and Gimpel, K. (2017). "A baseline for detecting misclassified
+       and out-of-distribution examples in neural networks." ICLR.
+       https://doi.org/10.48550/arXiv.1610.02136
+    .. [2] Vaze, S., Han, K., Vedaldi, A. and Zisserman, A. (2022). "Open-set
+       recognition: a good closed-set classifier is all you need?" ICLR.
+       https://doi.org/10.48550/arXiv.2110.06207
+    .. [3] Liu, W., Wang, X., Owens, J. D. and Li, Y. (2020). "Energy-based
+       out-of-distribution detection." NeurIPS.
+       https://doi.org/10.48550/arXiv.2010.03759
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_audio.datasets import make_sound_events
+    >>> from sklearn_audio.feature_extraction import (
+    ...     LogMelSpectrogram,
+    ...     SpectrogramStatistics,
+    ... )
+    >>> from sklearn_audio.open_set import RejectingClassifier
+    >>> X, y = make_sound_events(80, ["bell", "chirp"], random_state=0)
+    >>> classifier = make_pipeline(
+    ...     LogMelSpectrogram(),
+    ...     SpectrogramStatistics(),
+    ...     StandardScaler(),
+    ...     RejectingClassifier(LogisticRegression()),
+    ... )
+    >>> classifier.fit(X, y)[-1].outlier_label_
+    'unknown'
+    >>> X_new, y_new = make_sound_events(8, ["bell"], n_outliers=8, random_state=1)
+    >>> classifier.predict(X_new)  # doctest: +SKIP
+    """
 
     _parameter_constraints: ClassVar[dict[str, list[Any] | str]] = {
         "estimator": [HasMethods(["fit", "predict"])],

@@ -1,0 +1,219 @@
+"""What every classifier of the package promises."""
+
+import pickle
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+import sklearn
+import torch
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import RandomForestClassifier, StackingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from sklearn.utils.estimator_checks import check_estimator
+
+from sklearn_audio.open_set import RejectingClassifier, ScatteringResNetClassifier
+
+SMALL_RESNET = ScatteringResNetClassifier(
+    width=4, n_angles=4, max_epochs=20, batch_size=16, random_state=0
+)
+TORCH_CLASSIFIERS = [
+    SMALL_RESNET,
+    clone(SMALL_RESNET).set_params(first_stage="convolution", lr=3e-3),
+]
+CLASSIFIERS = [
+    *TORCH_CLASSIFIERS,
+    RejectingClassifier(LogisticRegression()),
+    RejectingClassifier(
+        make_pipeline(StandardScaler(), LogisticRegression()), familiarity="energy"
+    ),
+    RejectingClassifier(RandomForestClassifier(10, random_state=0)),
+]
+
+
+def name_of(estimator):
+    return str(estimator).replace("\n", "").replace(" ", "")[:70]
+
+
+every_classifier = pytest.mark.parametrize("estimator", CLASSIFIERS, ids=name_of)
+every_torch_classifier = pytest.mark.parametrize(
+    "estimator", TORCH_CLASSIFIERS, ids=name_of
+)
+
+
+@pytest.fixture(scope="module")
+def spectrograms():
+    """Clips of three classes: a band of energy at three heights."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(["low", "middle", "high"], 16)
+    X = rng.normal(size=(len(y), 12, 16)).astype(np.float32)
+    for row, name in enumerate(y):
+        X[row, {"low": 1, "middle": 5, "high": 9}[name]] += 4
+    order = rng.permutation(len(y))
+    return X[order], y[order]
+
+
+# -1 is a class of some checks' toy data, beside which nothing can be rejected.
+@pytest.mark.filterwarnings("ignore:The outlier label -1 is also a class")
+# Casting what the checks put into X on purpose, infinity and NaN, to float32.
+@pytest.mark.filterwarnings("ignore:(invalid value|overflow) encountered in cast")
+@every_classifier
+def test_passes_every_check_of_scikit_learn(estimator):
+    results = check_estimator(estimator, on_fail=None, on_skip=None)
+    not_passed = {
+        result["check_name"]: result["exception"]
+        for result in results
+        if result["status"] != "passed"
+    }
+    assert not not_passed
+    assert len(results) >= 50
+
+
+@every_classifier
+def test_parameters_are_stored_and_nothing_else(estimator):
+    copied = clone(estimator)
+    assert vars(copied).keys() == copied.get_params(deep=False).keys()
+
+
+@every_torch_classifier
+def test_spectrograms_and_rows_take_one_code_path(estimator, spectrograms):
+    X, y = spectrograms
+    for clips in (X, X.mean(axis=2)):
+        fitted = clone(estimator).fit(clips, y)
+        assert fitted.score(clips, y) > 0.9
+        assert fitted.predict_proba(clips).shape == (len(y), 3)
+        assert fitted.decision_function(clips).shape == (len(y), 3)
+
+
+@every_torch_classifier
+def test_outputs_do_not_depend_on_the_other_rows(estimator, spectrograms):
+    X, y = spectrograms
+    fitted = clone(estimator).set_params(max_epochs=2).fit(X, y)
+    together = fitted.decision_function(X)
+    for rows in ([3], [40, 3], list(range(47, -1, -1))):
+        np.testing.assert_array_equal(fitted.decision_function(X[rows]), together[rows])
+
+
+@every_torch_classifier
+def test_same_seed_same_predictions(estimator, spectrograms):
+    X, y = spectrograms
+    first, second = (
+        clone(estimator).set_params(max_epochs=2).fit(X, y) for _ in range(2)
+    )
+    np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
+    assert pickle.dumps(first) == pickle.dumps(second)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [ScatteringResNetClassifier(max_epochs=1, random_state=0)],
+    ids=name_of,
+)
+def test_a_default_dump_is_hardly_larger_than_its_weights(
+    estimator, spectrograms, tmp_path
+):
+    fitted = clone(estimator).fit(*spectrograms)
+    states = [module.state_dict() for module in fitted.modules_.values()]
+    n_bytes = sum(v.numel() * v.element_size() for s in states for v in s.values())
+    joblib.dump(fitted, tmp_path / "model.joblib")
+    assert (tmp_path / "model.joblib").stat().st_size <= 1.2 * n_bytes
+
+
+@every_classifier
+def test_a_dump_predicts_the_same_in_a_new_process(estimator, spectrograms, tmp_path):
+    X, y = spectrograms
+    X = X if estimator in TORCH_CLASSIFIERS else X.mean(axis=2)
+    fitted = clone(estimator).fit(X, y)
+    joblib.dump(fitted, tmp_path / "model.joblib")
+    np.save(tmp_path / "X.npy", X)
+    code = (
+        "import sys, joblib, numpy as np\n"
+        "folder = sys.argv[1]\n"
+        "model = joblib.load(folder + '/model.joblib')\n"
+        "X = np.load(folder + '/X.npy')\n"
+        "np.save(folder + '/proba.npy', model.predict_proba(X))\n"
+        "np.save(folder + '/labels.npy', model.predict(X).astype(str))\n"
+    )
+    environment = {"PYTHONWARNINGS": "error"}
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], check=True, env=environment
+    )
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "proba.npy"), fitted.predict_proba(X)
+    )
+    np.testing.assert_array_equal(np.load(tmp_path / "labels.npy"), fitted.predict(X))
+
+
+@every_torch_classifier
+def test_grid_search_over_two_processes(estimator, spectrograms):
+    X, y = spectrograms
+    search = GridSearchCV(
+        RejectingClassifier(clone(estimator).set_params(max_epochs=3), cv=2),
+        {"estimator__lr": [1e-3, 3e-3], "rejection_rate": [0.0, 0.1]},
+        cv=2,
+        n_jobs=2,
+        error_score="raise",
+    ).fit(X, y)
+    alone = clone(search.best_estimator_).fit(X, y)
+    np.testing.assert_array_equal(
+        search.best_estimator_.predict_proba(X), alone.predict_proba(X)
+    )
+
+
+@every_torch_classifier
+def test_composes_with_calibration_stacking_and_cross_validation(
+    estimator, spectrograms
+):
+    X, y = spectrograms
+    assert cross_val_score(estimator, X, y, cv=2, n_jobs=2).mean() > 0.8
+    calibrated = CalibratedClassifierCV(estimator, cv=2).fit(X, y)
+    np.testing.assert_allclose(calibrated.predict_proba(X).sum(axis=1), 1.0)
+    rows = X.mean(axis=2)
+    stack = StackingClassifier(
+        [("network", estimator), ("svc", SVC())], LogisticRegression(), cv=2
+    ).fit(rows, y)
+    assert stack.score(rows, y) > 0.8
+
+
+@every_torch_classifier
+def test_groups_are_routed_through_a_pipeline(estimator, spectrograms):
+    X, y = spectrograms
+    groups = np.arange(len(y)) % 4
+    short = clone(estimator).set_params(max_epochs=2)
+    with sklearn.config_context(enable_metadata_routing=True):
+        rejecting = RejectingClassifier(short, cv=GroupKFold(2))
+        make_pipeline(rejecting).fit(X, y, groups=groups)
+
+
+@every_torch_classifier
+def test_bad_input(estimator, spectrograms):
+    X, y = spectrograms
+    unfitted = clone(estimator)
+    with pytest.raises(ValueError, match="NaN"):
+        unfitted.fit(np.where(X > 4, np.nan, X), y)
+    with pytest.raises(ValueError, match="got 4 dimensions"):
+        unfitted.fit(X[:, None], y)
+    with pytest.raises(ValueError, match="1 class: "):
+        unfitted.fit(X, np.full(len(y), "low"))
+    with pytest.raises(ValueError, match="48 clips, but y holds 47 labels"):
+        unfitted.fit(X, y[:-1])
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        unfitted.fit(X, np.linspace(0, 1, len(y)))
+    with pytest.raises(ValueError, match="'max_epochs' parameter"):
+        clone(estimator).set_params(max_epochs=0).fit(X, y)
+    fitted = unfitted.set_params(max_epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match="fitted on clips of shape"):
+        fitted.predict(X[:, :, :-1])
+
+
+def test_nothing_is_left_in_torchs_global_generator(spectrograms):
+    before = torch.random.get_rng_state()
+    clone(SMALL_RESNET).set_params(max_epochs=1).fit(*spectrograms)
+    assert torch.equal(torch.random.get_rng_state(), before)
