@@ -50,12 +50,15 @@ every_torch_classifier = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module")
 def spectrograms():
-    """Clips of three classes: a band of energy at three heights."""
+    """Clips of three classes: a loud band, a loud frame, and noise alone."""
     rng = np.random.default_rng(0)
-    y = np.repeat(["low", "middle", "high"], 16)
+    y = np.repeat(["tone", "click", "noise"], 16)
     X = rng.normal(size=(len(y), 12, 16)).astype(np.float32)
-    for row, name in enumerate(y):
-        X[row, {"low": 1, "middle": 5, "high": 9}[name]] += 4
+    for clip, name in zip(X, y, strict=True):
+        if name == "tone":
+            clip[rng.integers(3, 9)] += 4
+        if name == "click":
+            clip[:, rng.integers(4, 12)] += 4
     order = rng.permutation(len(y))
     return X[order], y[order]
 
@@ -85,7 +88,7 @@ def test_parameters_are_stored_and_nothing_else(estimator):
 @every_torch_classifier
 def test_spectrograms_and_rows_take_one_code_path(estimator, spectrograms):
     X, y = spectrograms
-    for clips in (X, X.mean(axis=2)):
+    for clips in (X, X.reshape(len(X), -1)):
         fitted = clone(estimator).fit(clips, y)
         assert fitted.score(clips, y) > 0.9
         assert fitted.predict_proba(clips).shape == (len(y), 3)
@@ -129,7 +132,7 @@ def test_a_default_dump_is_hardly_larger_than_its_weights(
 @every_classifier
 def test_a_dump_predicts_the_same_in_a_new_process(estimator, spectrograms, tmp_path):
     X, y = spectrograms
-    X = X if estimator in TORCH_CLASSIFIERS else X.mean(axis=2)
+    X = X if estimator in TORCH_CLASSIFIERS else X.reshape(len(X), -1)
     fitted = clone(estimator).fit(X, y)
     joblib.dump(fitted, tmp_path / "model.joblib")
     np.save(tmp_path / "X.npy", X)
@@ -172,10 +175,10 @@ def test_composes_with_calibration_stacking_and_cross_validation(
     estimator, spectrograms
 ):
     X, y = spectrograms
-    assert cross_val_score(estimator, X, y, cv=2, n_jobs=2).mean() > 0.8
+    assert cross_val_score(estimator, X, y, cv=2, n_jobs=2).mean() > 0.6
     calibrated = CalibratedClassifierCV(estimator, cv=2).fit(X, y)
     np.testing.assert_allclose(calibrated.predict_proba(X).sum(axis=1), 1.0)
-    rows = X.mean(axis=2)
+    rows = X.reshape(len(X), -1)
     stack = StackingClassifier(
         [("network", estimator), ("svc", SVC())], LogisticRegression(), cv=2
     ).fit(rows, y)
@@ -201,7 +204,7 @@ def test_bad_input(estimator, spectrograms):
     with pytest.raises(ValueError, match="got 4 dimensions"):
         unfitted.fit(X[:, None], y)
     with pytest.raises(ValueError, match="1 class: "):
-        unfitted.fit(X, np.full(len(y), "low"))
+        unfitted.fit(X, np.full(len(y), "tone"))
     with pytest.raises(ValueError, match="48 clips, but y holds 47 labels"):
         unfitted.fit(X, y[:-1])
     with pytest.raises(ValueError, match="Unknown label type: continuous"):

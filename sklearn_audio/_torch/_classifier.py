@@ -119,7 +119,7 @@ class TorchClassifier(ClassifierMixin, TorchEstimator):
                 f"y holds {strangers.tolist()}, which are not among the classes "
                 f"{self.classes_.tolist()} of the first call to partial_fit."
             )
-        self._train_on_labels(X, y, resume=resume, n_epochs=1)
+        self._train_on_labels(X, y, resume=resume, partial=True)
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray:

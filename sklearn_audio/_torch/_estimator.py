@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -18,6 +19,7 @@ from skorch.utils import TeeGenerator
 from torch import nn
 
 from sklearn_audio._torch._arithmetic import flushed_denormals, suitable_threads
+from sklearn_audio._torch._batch_norm import reestimate_batch_norm
 from sklearn_audio._torch._batches import ArrayDataset
 from sklearn_audio._torch._callbacks import BestEpoch, ProgressBar, epoch_scores
 from sklearn_audio._torch._device import (
@@ -32,6 +34,9 @@ from sklearn_audio._torch._weights import load_numpy, to_numpy
 from sklearn_audio.base import VersionedEstimator
 
 Batch = tuple[torch.Tensor, ...]
+
+# Enough for means and variances; large data need no whole pass more.
+N_SETTLING_BATCHES = 100
 
 
 class TorchEstimator(VersionedEstimator):
@@ -111,6 +116,13 @@ class TorchEstimator(VersionedEstimator):
     def _validate_batch(self, net: AudioNet, batch: Batch) -> Losses:
         return self._losses(net, batch)
 
+    def _settle(self, net: AudioNet, batches: Iterable[Batch]) -> None:
+        """Do what is left to do once the weights no longer change."""
+        inputs = (batch[0].to(net.device) for batch in batches)
+        reestimate_batch_norm(
+            net.modules["module"], itertools.islice(inputs, N_SETTLING_BATCHES)
+        )
+
     # Training
 
     def _train(
@@ -118,7 +130,7 @@ class TorchEstimator(VersionedEstimator):
         *arrays: NDArray,
         labels: NDArray | None = None,
         resume: bool = False,
-        n_epochs: int | None = None,
+        partial: bool = False,
     ) -> None:
         """Train the modules on rows of ``arrays``.
 
@@ -130,22 +142,23 @@ class TorchEstimator(VersionedEstimator):
             Stratifies the validation split.
         resume : bool
             Whether to continue with the modules and optimisers of the last training.
-        n_epochs : int, optional
-            ``max_epochs`` by default.
+        partial : bool
+            Whether this is but one of many calls: a single epoch, nothing set aside.
         """
         seed = draw_seed(self.random_state)
-        n_epochs = self.max_epochs if n_epochs is None else n_epochs
-        train, valid = self._split(arrays, labels, seed)
-        net = self._resumed_net() if resume else self._new_net(seed)
-        net.generator.manual_seed(seed)
-        net.callbacks = self._make_callbacks(n_epochs)
-        net.initialize_callbacks()
+        net = self._resumed_net(seed) if resume else self._new_net(seed)
+        whole = ArrayDataset(*arrays), None
+        train, valid = whole if partial else self._split(arrays, labels, seed)
+        n_epochs = 1 if partial else self.max_epochs
         net.train_split = None if valid is None else predefined_split(valid)
-        net.max_epochs = n_epochs
+        net.callbacks = self._make_callbacks(n_epochs, has_valid=valid is not None)
+        net.initialize_callbacks()
         with suitable_threads(net.modules.values()), flushed_denormals():
-            net.partial_fit(train)
-        for module in net.modules.values():
-            module.eval()
+            net.partial_fit(train, epochs=n_epochs)
+            for module in net.modules.values():
+                module.eval()
+            if not partial:
+                self._settle(net, net.get_iterator(train, training=True))
         self._net: AudioNet | None = net
         self.modules_ = net.modules
         self.n_iter_ = len(net.history)
@@ -175,9 +188,9 @@ class TorchEstimator(VersionedEstimator):
         self._architecture = self._module_arguments()
         with seeded_initialisation(seed):
             modules = self._build_modules()
-        return self._initialised_net(modules)
+        return self._initialised_net(modules, seed)
 
-    def _resumed_net(self) -> AudioNet:
+    def _resumed_net(self, seed: int) -> AudioNet:
         architecture = self._module_arguments()
         if architecture != self._architecture:
             raise ValueError(
@@ -186,15 +199,15 @@ class TorchEstimator(VersionedEstimator):
                 f"{architecture}. Set warm_start=False to start anew."
             )
         # A loaded dump holds weights and no optimiser, which then starts afresh.
-        return self._net or self._initialised_net(self.modules_)
+        return self._net or self._initialised_net(self.modules_, seed)
 
-    def _initialised_net(self, modules: dict[str, nn.Module]) -> AudioNet:
+    def _initialised_net(self, modules: dict[str, nn.Module], seed: int) -> AudioNet:
         net = AudioNet(
             modules=modules,
             make_optimizers=self._make_optimizers,
             train_batch=self._train_batch,
             validate_batch=self._validate_batch,
-            generator=torch.Generator(),
+            generator=torch.Generator().manual_seed(seed),
             device=resolve_device(self.device),
             batch_size=self.batch_size,
             lr=self.lr,
@@ -207,10 +220,9 @@ class TorchEstimator(VersionedEstimator):
             for name, module_class in self._module_classes.items()
         }
 
-    def _make_callbacks(self, n_epochs: int) -> list[Any]:
+    def _make_callbacks(self, n_epochs: int, *, has_valid: bool) -> list[Any]:
         callbacks: list[Any] = []
         if self.n_iter_no_change is not None:
-            has_valid = self.validation_fraction is not None
             monitor = "valid_loss" if has_valid else "train_loss"
             callbacks.append(BestEpoch(monitor=monitor, patience=self.n_iter_no_change))
         if self.verbose:

@@ -85,7 +85,9 @@ class ScatteringStage(nn.Module):
         height, width = (side * self.magnification for side in image_shape)
         self.scattering = Scattering2D((height, width), n_scales, n_angles)
         n_channels = n_scattering_channels(n_scales, n_angles)
-        self.norm = nn.BatchNorm2d(n_channels, affine=False)
+        # Second-order coefficients of spectrograms in [-1, 1] are of the order of 1e-3:
+        # the usual eps would outweigh their variance.
+        self.norm = nn.BatchNorm2d(n_channels, eps=1e-8, affine=False)
         self.conv = conv3x3(n_channels, n_outputs)
         self.conv_norm = nn.BatchNorm2d(n_outputs)
 
