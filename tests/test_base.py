@@ -92,7 +92,9 @@ def test_threshold_rejects_the_wanted_share_and_no_training_clip():
     rng = np.random.default_rng(0)
     out_of_fold, training = rng.normal(size=1000), rng.normal(2.0, size=1000)
     threshold = rejection_threshold(out_of_fold, training, 0.05)
-    assert (rng.normal(size=100_000) < threshold).mean() == pytest.approx(0.05, abs=0.02)
+    assert (rng.normal(size=100_000) < threshold).mean() == pytest.approx(
+        0.05, abs=0.02
+    )
     assert not (training < threshold).any()
     lower = rejection_threshold(out_of_fold + 10, training, 0.05)
     assert lower == pytest.approx(training.min())

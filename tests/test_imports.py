@@ -47,7 +47,11 @@ def imported_modules(path):
 def parts_imported_by(path):
     names = (name.split(".") for name in imported_modules(path))
     parts = {name[1] for name in names if name[0] == "sklearn_audio" and len(name) > 1}
-    return {part for part in parts if (ROOT / part).exists() or (ROOT / f"{part}.py").exists()}
+    return {
+        part
+        for part in parts
+        if (ROOT / part).exists() or (ROOT / f"{part}.py").exists()
+    }
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -1,0 +1,3 @@
+from ._audio_loader import AudioLoader
+from ._log_mel_spectrogram import LogMelSpectrogram
+from ._spectrogram_statistics import SpectrogramStatistics

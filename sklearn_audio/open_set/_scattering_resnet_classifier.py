@@ -121,7 +121,7 @@ class ScatteringResNetClassifier(TorchClassifier):
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     >>> classifier = make_pipeline(
     ...     LogMelSpectrogram(n_mels=32, hop_length=512),
-    ...     ScatteringResNetClassifier(width=4, max_epochs=5, random_state=0),
+    ...     ScatteringResNetClassifier(width=4, max_epochs=10, random_state=0),
     ... )
     >>> classifier.fit(X_train, y_train).score(X_test, y_test)
     1.0

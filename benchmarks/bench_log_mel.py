@@ -1,0 +1,219 @@
+"""How much faster than a loop over librosa the front end is, on one core.
+
+Each round times every way once, one after the other, so that whatever else the machine
+does hits all of them alike. A row holds the median over the rounds of librosa's time
+divided by the time of a way. Every library has one native thread.
+
+- array -> log-mel, in three settings of sample rate, FFT and mel bands. The row "rfft
+  and full matrix product" is no log-mel: it is the time of one bare FFT and one product
+  with the dense filter matrix in torch, what a straightforward implementation could
+  reach at best.
+- path -> log-mel, on wav files of the Free Spoken Digit Dataset, resampled from 8 to 16
+  kHz, where the environment variable ``SKLEARN_AUDIO_DATA`` names a folder with them.
+
+Run ``python benchmarks/bench_log_mel.py``; ``--quick`` only shows that it works.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import librosa
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.pipeline import make_pipeline
+from threadpoolctl import threadpool_limits
+
+from sklearn_audio.feature_extraction import AudioLoader, LogMelSpectrogram
+
+RESULTS = Path(__file__).parent / "results" / "log_mel.csv"
+COLUMNS = ["setting", "way", "ratio_to_librosa", "n_runs"]
+BASELINE = "librosa loop"
+
+
+class Setting(NamedTuple):
+    """One shape of the problem."""
+
+    name: str
+    sample_rate: int
+    seconds: int
+    n_fft: int
+    hop_length: int
+    n_mels: int
+    n_clips: int
+
+    def describe(self) -> str:
+        return (
+            f"({self.name}) {self.seconds} s at {self.sample_rate / 1000:g} kHz, "
+            f"n_fft {self.n_fft}, hop {self.hop_length}, {self.n_mels} mels"
+        )
+
+
+SETTINGS = [
+    Setting("a", 16000, 1, 512, 160, 64, n_clips=128),
+    Setting("b", 44100, 5, 1024, 512, 128, n_clips=16),
+    Setting("c", 44100, 5, 12288, 6144, 28, n_clips=16),
+]
+
+
+def librosa_log_mel(clip: NDArray, setting: Setting) -> NDArray:
+    power = librosa.feature.melspectrogram(
+        y=clip,
+        sr=setting.sample_rate,
+        n_fft=setting.n_fft,
+        hop_length=setting.hop_length,
+        n_mels=setting.n_mels,
+    )
+    return librosa.power_to_db(power)
+
+
+def log_mel_transformer(setting: Setting) -> LogMelSpectrogram:
+    return LogMelSpectrogram(
+        setting.sample_rate,
+        n_fft=setting.n_fft,
+        hop_length=setting.hop_length,
+        n_mels=setting.n_mels,
+    )
+
+
+def bare_transform(setting: Setting) -> Callable[[], object]:
+    """Return the FFT of all frames of a clip and one dense product, for all clips."""
+    n_frames = 1 + setting.seconds * setting.sample_rate // setting.hop_length
+    frames = torch.randn(n_frames, setting.n_fft)
+    values = torch.rand(n_frames, setting.n_fft + 2)
+    weights = torch.rand(setting.n_fft + 2, setting.n_mels)
+
+    def run() -> None:
+        for _ in range(setting.n_clips):
+            torch.fft.rfft(frames)
+            values @ weights
+
+    return run
+
+
+def seconds_of(function: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def interleaved_ratios(
+    baseline: Callable[[], object],
+    ways: dict[str, Callable[[], object]],
+    n_runs: int,
+) -> dict[str, float]:
+    """Return the median of baseline time / way time over rounds of one run each."""
+    for function in (baseline, *ways.values()):
+        function()  # caches and lazy imports
+    times = np.array(
+        [
+            [seconds_of(function) for function in (baseline, *ways.values())]
+            for _ in range(n_runs)
+        ]
+    )
+    ratios = np.median(times[:, :1] / times[:, 1:], axis=0)
+    return dict(zip(ways, ratios.tolist(), strict=True))
+
+
+def rows_of(setting: str, ratios: dict[str, float], n_runs: int) -> list[dict]:
+    values = {BASELINE: 1.0, **ratios}
+    return [
+        dict(zip(COLUMNS, (setting, way, f"{ratio:.2f}", n_runs), strict=True))
+        for way, ratio in values.items()
+    ]
+
+
+def measure_arrays(setting: Setting, n_runs: int) -> list[dict]:
+    shape = (setting.n_clips, setting.seconds * setting.sample_rate)
+    clips = np.random.default_rng(0).normal(scale=0.1, size=shape).astype(np.float32)
+    log_mel = log_mel_transformer(setting).fit(clips)
+    check_agreement(log_mel.transform(clips[:1])[0], librosa_log_mel(clips[0], setting))
+    ratios = interleaved_ratios(
+        lambda: [librosa_log_mel(clip, setting) for clip in clips],
+        {
+            "LogMelSpectrogram": lambda: log_mel.transform(clips),
+            "rfft and full matrix product": bare_transform(setting),
+        },
+        n_runs,
+    )
+    return rows_of(f"array {setting.describe()}", ratios, n_runs)
+
+
+def check_agreement(decibels: NDArray, expected: NDArray) -> None:
+    """Refuse to time a way that computes something else."""
+    np.testing.assert_allclose(decibels, expected, atol=1e-4 * np.ptp(expected))
+
+
+def measure_paths(paths: Sequence[Path], n_runs: int) -> list[dict]:
+    setting = SETTINGS[0]
+    rate, n_samples = setting.sample_rate, setting.seconds * setting.sample_rate
+
+    def librosa_one(path: Path) -> NDArray:
+        clip, _ = librosa.load(path, sr=rate)
+        return librosa_log_mel(librosa.util.fix_length(clip, size=n_samples), setting)
+
+    pipeline = make_pipeline(AudioLoader(rate), log_mel_transformer(setting))
+    spectrograms = pipeline.fit_transform(paths)
+    for path, spectrogram in zip(paths, spectrograms, strict=True):
+        check_agreement(spectrogram, librosa_one(path))
+    ratios = interleaved_ratios(
+        lambda: [librosa_one(path) for path in paths],
+        {"AudioLoader, LogMelSpectrogram": lambda: pipeline.transform(paths)},
+        n_runs,
+    )
+    return rows_of(f"path (FSDD wav) {setting.describe()}", ratios, n_runs)
+
+
+def spoken_digits(n_files: int) -> list[Path]:
+    """Return some files of the Free Spoken Digit Dataset; none without the data."""
+    folder = os.environ.get("SKLEARN_AUDIO_DATA")
+    if not folder:
+        return []
+    paths = sorted((Path(folder) / "fsdd" / "recordings").glob("*.wav"))
+    return paths[:: max(1, len(paths) // n_files)][:n_files]
+
+
+def measure(n_runs: int, *, quick: bool) -> list[dict]:
+    settings = [s._replace(n_clips=2) for s in SETTINGS] if quick else SETTINGS
+    rows = [row for setting in settings for row in measure_arrays(setting, n_runs)]
+    paths = spoken_digits(4 if quick else 200)
+    return rows + (measure_paths(paths, n_runs) if paths else [])
+
+
+def write_csv(rows: list[dict], path: Path) -> None:
+    """Write the file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    unfinished.replace(path)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="few clips, no CSV file")
+    parser.add_argument("--runs", type=int, default=41, help="rounds (default: 41)")
+    parser.add_argument("--out", type=Path, help=f"CSV file (default: {RESULTS.name})")
+    options = parser.parse_args(argv)
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        rows = measure(3 if options.quick else options.runs, quick=options.quick)
+    for row in rows:
+        print(f"{row['setting']}: {row['way']}: {row['ratio_to_librosa']}")
+    out = options.out or (None if options.quick else RESULTS)
+    if out is not None:
+        write_csv(rows, out)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,81 @@
+"""Power to dB, clip by clip, and what dB spectrograms are scaled by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Bands that spread less than this, in dB, are constant up to float32 rounding.
+_MIN_SPREAD = 1e-3
+
+
+def power_to_db(
+    power: NDArray[np.float32], *, ref: float | str, amin: float, top_db: float | None
+) -> None:
+    """Convert the power spectrogram of one clip to dB, in place.
+
+    The floors of `amin` and `top_db` are applied to the power, in one pass: the
+    logarithm is monotonic, so this is what librosa's two passes give.
+
+    Raises
+    ------
+    ValueError
+        If the power is not finite, because the samples were huge.
+    """
+    peak = float(power.max())
+    if not math.isfinite(peak):
+        raise ValueError(
+            "its power overflows float32. Samples are expected in [-1, 1]: scale them."
+        )
+    floor = amin if top_db is None else max(amin, peak * 10 ** (-top_db / 10))
+    np.maximum(power, floor, out=power)
+    np.log(power, out=power)
+    power *= 10 / math.log(10)
+    if ref == "max":
+        power -= power.max()
+    elif ref != 1:
+        power -= 10 * math.log10(max(amin, float(ref)))
+
+
+def find_range(batches: Iterable[NDArray[np.float32]]) -> tuple[float, float]:
+    """Return the minimum and the maximum of all values."""
+    ranges = np.array([(batch.min(), batch.max()) for batch in batches])
+    return float(ranges[:, 0].min()), float(ranges[:, 1].max())
+
+
+def find_band_moments(
+    batches: Iterable[NDArray[np.float32]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean of each band and its standard deviation, 1 where it is constant.
+
+    Parameters
+    ----------
+    batches : iterable of ndarray of shape (n_clips, n_bands, n_frames)
+        Spectrograms in dB: so near to zero that sums of squares in float64 are exact
+        enough.
+    """
+    count, total, total_squares = 0, 0.0, 0.0
+    for batch in batches:
+        count += batch.shape[0] * batch.shape[2]
+        total += batch.sum(axis=(0, 2), dtype=np.float64)
+        total_squares += np.einsum("cbt,cbt->b", batch, batch, dtype=np.float64)
+    mean = np.asarray(total / count)
+    spread = np.sqrt(np.maximum(total_squares / count - mean**2, 0.0))
+    return mean, np.where(spread < _MIN_SPREAD, 1.0, spread)
+
+
+def scale_to_unit(decibels: NDArray[np.float32], low: float, high: float) -> None:
+    """Map ``low`` to -1 and ``high`` to 1 in place, and clip what lies beyond."""
+    decibels -= low
+    decibels *= 2 / (high - low if high > low else 1.0)
+    decibels -= 1
+    np.clip(decibels, -1, 1, out=decibels)
+
+
+def standardize(decibels: NDArray[np.float32], mean: NDArray, scale: NDArray) -> None:
+    """Subtract a mean from each band and divide by a scale, in place."""
+    decibels -= mean[:, np.newaxis].astype(np.float32)
+    decibels /= scale[:, np.newaxis].astype(np.float32)
