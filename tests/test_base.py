@@ -35,7 +35,7 @@ def test_validate_clips_refuses_other_shapes():
 def test_validate_clips_refuses_numbers_that_are_not_finite(value):
     X = np.ones((2, 3, 4))
     X[1, 2, 3] = value
-    with pytest.raises(ValueError, match="NaN|infinity"), np.errstate(over="ignore"):
+    with pytest.raises(ValueError, match=r"NaN|infinity"), np.errstate(over="ignore"):
         validate_clips(BaseEstimator(), X, reset=True)
 
 

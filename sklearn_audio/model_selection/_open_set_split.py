@@ -116,9 +116,9 @@ class OpenSetSplit(BaseCrossValidator):
 
     def get_n_splits(
         self,
-        X: Any = None,  # noqa: ARG002
-        y: Any = None,  # noqa: ARG002
-        groups: Any = None,  # noqa: ARG002
+        X: Any = None,
+        y: Any = None,
+        groups: Any = None,
     ) -> int:
         """Return the number of splits.
 

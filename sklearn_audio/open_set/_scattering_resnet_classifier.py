@@ -103,9 +103,9 @@ class ScatteringResNetClassifier(TorchClassifier):
 
     References
     ----------
-    .. [1] Teh, K. K. and Tran, H. D. (2021). "Open-set audio classification with limited
-       training resources based on augmentation enhanced variational auto-encoder GAN
-       with detection-classification joint training." Interspeech.
+    .. [1] Teh, K. K. and Tran, H. D. (2021). "Open-set audio classification with
+       limited training resources based on augmentation enhanced variational
+       auto-encoder GAN with detection-classification joint training." Interspeech.
        https://doi.org/10.21437/Interspeech.2021-1142
     .. [2] He, K., Zhang, X., Ren, S. and Sun, J. (2016). "Deep residual learning for
        image recognition." CVPR. https://doi.org/10.1109/CVPR.2016.90
