@@ -8,6 +8,7 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
+import skops.io
 import torch
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -152,6 +153,18 @@ def test_a_dump_predicts_the_same_in_a_new_process(estimator, spectrograms, tmp_
         np.load(tmp_path / "proba.npy"), fitted.predict_proba(X)
     )
     np.testing.assert_array_equal(np.load(tmp_path / "labels.npy"), fitted.predict(X))
+
+
+@every_torch_classifier
+def test_skops_loads_a_dump_that_names_our_classes_alone(estimator, spectrograms):
+    X, y = spectrograms
+    fitted = clone(estimator).set_params(max_epochs=1).fit(X, y)
+    dump = skops.io.dumps(fitted)
+    untrusted = skops.io.get_untrusted_types(data=dump)
+    own_class = f"{type(estimator).__module__}.{type(estimator).__qualname__}"
+    assert untrusted == [own_class]
+    loaded = skops.io.loads(dump, trusted=untrusted)
+    np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
 
 
 @every_torch_classifier

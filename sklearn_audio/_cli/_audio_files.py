@@ -14,15 +14,23 @@ from sklearn_audio.feature_extraction._audio_loader import AudioLoader
 
 # Files in memory at a time: what a network infers at once, a few times over.
 _FILES_PER_BLOCK = 128
+# What the loader raises where a file is at fault.
+_FAILURES = (OSError, TypeError, ValueError)
 
 
 class Block(NamedTuple):
     """Some files after reading."""
 
-    # Place in the block, and samples, of each file that could be read.
-    waveforms: dict[int, NDArray]
+    # The files that could be read, and what is in them.
+    paths: list[str]
+    waveforms: list[NDArray]
     # Path and reason of each file that could not.
     failures: list[str]
+
+    @property
+    def n_files(self) -> int:
+        """Files that were tried."""
+        return len(self.paths) + len(self.failures)
 
 
 def find_audio_files(folder: Path) -> list[str]:
@@ -36,39 +44,40 @@ def find_audio_files(folder: Path) -> list[str]:
     ]
 
 
-def blocks_of(paths: Iterable[str]) -> Iterator[list[str]]:
-    """Yield paths in blocks that fit into memory once they are read."""
-    iterator = iter(paths)
-    while block := list(islice(iterator, _FILES_PER_BLOCK)):
-        yield block
-
-
-def read_block(loader: AudioLoader, paths: list[str]) -> Block:
-    """Read files at once, or one by one where some of them fail.
+def read_blocks(loader: AudioLoader, paths: Iterable[str]) -> Iterator[Block]:
+    """Read files, as many at a time as fit into memory.
 
     Parameters
     ----------
     loader : AudioLoader
         Raises an error where a file cannot be read.
-    paths : list of str
+    paths : iterable of str
         The files.
 
-    Returns
-    -------
+    Yields
+    ------
     block : Block
-        What could be read, and why the rest could not.
+        What could be read of the next files, and why the rest could not.
     """
-    waveforms: dict[int, NDArray] = {}
-    failures: list[str] = []
-    try:
-        return Block(dict(enumerate(loader.transform(paths))), failures)
-    except (OSError, TypeError, ValueError):
-        pass  # an error names the first bad file alone, and maybe there are more
-    for place, path in enumerate(paths):
+    iterator = iter(paths)
+    while names := list(islice(iterator, _FILES_PER_BLOCK)):
         try:
-            waveforms[place] = loader.transform([path])[0]
-        except (OSError, TypeError, ValueError) as error:
+            yield Block(names, list(loader.transform(names)), [])
+        except _FAILURES:
+            # The error names the first bad file alone, and maybe there are more.
+            yield _read_one_by_one(loader, names)
+
+
+def _read_one_by_one(loader: AudioLoader, paths: list[str]) -> Block:
+    block = Block([], [], [])
+    for path in paths:
+        try:
+            waveform = loader.transform([path])[0]
+        except _FAILURES as error:
             # The loader names the clip by its place in a list that nobody gave. What
             # it was told is the cause.
-            failures.append(f"{path}: {error.__cause__ or error}")
-    return Block(waveforms, failures)
+            block.failures.append(f"{path}: {error.__cause__ or error}")
+        else:
+            block.paths.append(path)
+            block.waveforms.append(waveform)
+    return block

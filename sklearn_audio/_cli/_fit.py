@@ -23,7 +23,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from sklearn_audio._cli._audio_files import blocks_of, read_block
+from sklearn_audio._cli._audio_files import read_blocks
 from sklearn_audio._cli._model import write_model
 from sklearn_audio.datasets._folder import load_audio_folder
 from sklearn_audio.feature_extraction._audio_loader import AudioLoader
@@ -79,8 +79,8 @@ def fit(options: Namespace) -> int:
         classifier = _train(options, X, y, say)
     steps = [("loader", loader), ("log_mel", log_mel), ("classifier", classifier)]
     write_model(Pipeline(steps), out)
-    megabytes = out.stat().st_size / 1e6
-    say(f"Wrote {out} ({megabytes:.2g} MB) in {time.monotonic() - begin:.0f} s.")
+    kilobytes = out.stat().st_size / 1000
+    say(f"Wrote {out} ({kilobytes:.0f} kB) in {time.monotonic() - begin:.0f} s.")
     return 0
 
 
@@ -140,9 +140,10 @@ def _make_loader(options: Namespace, paths: list[str], say: Say) -> AudioLoader:
     lengths = np.array(list(_lengths(paths)))
     duration = options.duration or _choose_duration(lengths)
     if len(lengths):
+        extremes = dict.fromkeys(f"{s:.3g}" for s in (lengths.min(), lengths.max()))
         say(
-            f"The clips last {lengths.min():.3g} to {lengths.max():.3g} s. Each is "
-            f"cropped or padded to {duration:g} s at {options.sample_rate:g} Hz."
+            f"The clips last {' to '.join(extremes)} s. Each is cropped or padded to "
+            f"{duration:g} s at {options.sample_rate:g} Hz."
         )
     return AudioLoader(sample_rate=options.sample_rate, duration=duration)
 
@@ -168,31 +169,26 @@ def _read_clips(
 ) -> tuple[NDArray, NDArray, LogMelSpectrogram]:
     """Return log-mel spectrograms and classes of what is readable, and their maker.
 
-    Waveforms are dropped block by block: they are some ten times as large.
+    Waveforms are dropped block by block: they are sixteen times as large.
     """
     log_mel = _make_log_mel(loader)
     spectrograms: list[NDArray] = []
-    readable: list[int] = []
+    readable: list[str] = []
     failures: list[str] = []
-    n_done = 0
-    with tqdm(
-        desc="Reading", total=len(paths), unit="file", disable=not _shows_bars(options)
-    ) as bar:
-        for names in blocks_of(paths):
-            block = read_block(loader, names)
+    with _bar(options, "Reading", len(paths)) as bar:
+        for block in read_blocks(loader, paths):
             if block.failures and not options.skip_unreadable:
-                raise ValueError(
-                    f"{block.failures[0]} Give --skip-unreadable to leave it out."
-                )
+                reason = block.failures[0]
+                raise ValueError(f"{reason} Give --skip-unreadable to leave it out.")
+            if block.paths:
+                spectrograms.append(log_mel.transform(block.waveforms))
+            readable += block.paths
             failures += block.failures
-            if block.waveforms:
-                spectrograms.append(log_mel.transform(list(block.waveforms.values())))
-            readable += [n_done + place for place in block.waveforms]
-            n_done += len(names)
-            bar.update(len(names))
+            bar.update(block.n_files)
     for failure in failures:
         warnings.warn(f"left out {failure}", stacklevel=2)
-    y = y[readable]
+    label_of = dict(zip(paths, y, strict=True))
+    y = np.array([label_of[path] for path in readable], dtype=y.dtype)
     _check_classes(y, options)
     return np.concatenate(spectrograms), y, log_mel
 
@@ -210,10 +206,11 @@ def _make_log_mel(loader: AudioLoader) -> LogMelSpectrogram:
 
 
 def _train(options: Namespace, X: NDArray, y: NDArray, say: Say) -> RejectingClassifier:
-    n_folds = min(_N_FOLDS, int(np.unique(y, return_counts=True)[1].min()))
+    n_folds = _limit_folds(_N_FOLDS, y)
     say(
-        f"Training the {options.classifier} classifier once on all clips, and on "
-        f"{n_folds} parts of them to find out what to reject ..."
+        f"Training the {options.classifier} classifier {n_folds + 1} times: on all "
+        f"clips, and {n_folds} times without a part of them, to find out what to "
+        "reject."
     )
     model = RejectingClassifier(
         _make_classifier(options),
@@ -226,6 +223,11 @@ def _train(options: Namespace, X: NDArray, y: NDArray, say: Say) -> RejectingCla
         model.set_params(estimator__verbose=0)
         model.estimator_.set_params(verbose=0)
     return model
+
+
+def _limit_folds(wanted: int, y: NDArray) -> int:
+    """Return how many parts there can be with a clip of each class in every one."""
+    return min(wanted, int(np.unique(y, return_counts=True)[1].min()))
 
 
 def _make_classifier(options: Namespace) -> ClassifierMixin:
@@ -249,10 +251,10 @@ def _estimate_accuracy(
     wanted = options.cross_validate
     if wanted is None:
         wanted = _N_FOLDS if options.classifier == "linear" else 0
-    n_folds = min(wanted, int(np.unique(y, return_counts=True)[1].min()))
-    if n_folds < 2:
+    if not wanted:
         return
-    say(f"Training on {n_folds} parts again to estimate the accuracy ...")
+    n_folds = _limit_folds(wanted, y)
+    say(f"Training it {n_folds} times more to estimate the accuracy.")
     probabilities = cross_val_predict(
         model.estimator, X, y, cv=n_folds, method="predict_proba"
     )
@@ -271,11 +273,14 @@ def _estimate_accuracy(
 
 def _count_clips(y: NDArray) -> str:
     classes, sizes = np.unique(y, return_counts=True)
-    counts = ", ".join(
-        f"{name} {size}" for name, size in zip(classes, sizes, strict=True)
-    )
-    text = f"{len(y)} clips of {len(classes)} classes: {counts}"
-    return textwrap.fill(text, 88, subsequent_indent="  ")
+    pairs = zip(classes, sizes, strict=True)
+    counts = ", ".join(f"{name} {size}" for name, size in pairs)
+    return f"{len(y)} clips of {len(classes)} classes: {counts}"
+
+
+def _bar(options: Namespace, what: str, n_files: int) -> tqdm:
+    is_hidden = not _shows_bars(options)
+    return tqdm(desc=what, total=n_files, unit="file", disable=is_hidden)
 
 
 def _shows_bars(options: Namespace) -> bool:
@@ -283,7 +288,8 @@ def _shows_bars(options: Namespace) -> bool:
 
 
 def _say(message: str) -> None:
-    print(message, file=sys.stderr)
+    lines = textwrap.wrap(message, break_long_words=False, break_on_hyphens=False)
+    print("\n  ".join(lines), file=sys.stderr)
 
 
 def _be_silent(message: str) -> None:

@@ -126,15 +126,15 @@ def _changed(estimator: BaseEstimator) -> dict[str, Any]:
 
 def _as_text(report: dict[str, Any]) -> str:
     steps = report.pop("steps")
-    lines = [f"{name.replace('_', ' ')}: {_in_words(report[name])}" for name in report]
     # scikit-learn prints what differs from the defaults, over several lines.
-    lines += [f"step {name}: {_in_words(step)}" for name, step in steps.items()]
-    return "\n".join(lines)
+    facts = report | {f"step {name}": step for name, step in steps.items()}
+    width = max(map(len, facts)) + 2
+    return "\n".join(f"{name:{width}}{_in_words(facts[name])}" for name in facts)
 
 
 def _in_words(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, np.ndarray):
-        return f"{len(value)}: {', '.join(map(str, value))}"
+        return ", ".join(map(str, value))
     return " ".join(str(value).split())

@@ -45,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            return _run(options)
+            exit_code = _run(options)
+            sys.stdout.flush()
+            return exit_code
         except KeyboardInterrupt:
             _complain("interrupted")
             return EXIT_INTERRUPTED

@@ -138,7 +138,7 @@ def _add_classifier_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--cross-validate",
         metavar="K",
-        type=_whole_number(0),
+        type=_n_folds,
         help="estimate the accuracy on clips that were held out, in K parts; each "
         "costs one more training (default: 5 for linear; 0, that is no estimate, for "
         "network). Clips of one recording or speaker in several parts make the "
@@ -228,6 +228,13 @@ def _whole_number(lowest: int, highest: float = math.inf) -> Callable[[str], int
         return number
 
     return convert
+
+
+def _n_folds(text: str) -> int:
+    number = _whole_number(0)(text)
+    if number == 1:
+        raise argparse.ArgumentTypeError("1 is neither 0 nor 2 or more")
+    return number
 
 
 def _n_jobs(text: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
 import sys
 from argparse import Namespace
@@ -15,7 +14,7 @@ from joblib import parallel_config
 from sklearn.base import clone
 from tqdm import tqdm
 
-from sklearn_audio._cli._audio_files import blocks_of, find_audio_files, read_block
+from sklearn_audio._cli._audio_files import Block, find_audio_files, read_blocks
 from sklearn_audio._cli._model import load_model, nested_estimators
 from sklearn_audio._cli._parser import PROGRAM
 from sklearn_audio.feature_extraction._audio_loader import AudioLoader
@@ -52,22 +51,20 @@ def predict(options: Namespace) -> int:
         raise ValueError(f"--proba: {options.model} predicts no probabilities")
     loader = _copy_loader(model)
     write = _make_writer(model, options)
-    paths: Iterable[str] = _expand(options.files)
+    paths, n_paths = _list_paths(options.files)
     n_failures = 0
-    with parallel_config("threading", n_jobs=options.n_jobs):
-        for block, bar in _with_bar(paths, options.files):
-            waveforms, failures = read_block(loader, block)
-            names = [block[place] for place in waveforms]
-            # The model's loader takes what it has made itself as it is, unless it was
-            # told of another rate.
-            is_final = loader.input_sample_rate is None
-            clips = list(waveforms.values()) if is_final else names
-            for row in _predict_rows(model, names, clips, proba=options.proba):
+    with (
+        parallel_config(backend="threading", n_jobs=options.n_jobs),
+        _bar(n_paths) as bar,
+    ):
+        for block in read_blocks(loader, paths):
+            for row in _predict_rows(model, loader, block, proba=options.proba):
                 write(row)
             sys.stdout.flush()
-            for failure in failures:
+            for failure in block.failures:
                 bar.write(f"{PROGRAM}: error: {failure}", file=sys.stderr)
-            n_failures += len(failures)
+            n_failures += len(block.failures)
+            bar.update(block.n_files)
     return EXIT_SOME_FAILED if n_failures else 0
 
 
@@ -78,11 +75,21 @@ def _copy_loader(model: Any) -> AudioLoader:
     return clone(loader).set_params(on_error="raise", n_jobs=None)
 
 
+def _list_paths(files: list[str]) -> tuple[Iterable[str], int | None]:
+    """Return the paths and their number; None while the standard input may go on."""
+    paths = _expand(files)
+    if _STDIN in files:
+        return paths, None
+    listed = list(paths)
+    return listed, len(listed)
+
+
 def _expand(files: list[str]) -> Iterator[str]:
     """Yield the paths that files, folders and the standard input stand for."""
     for name in files:
         if name == _STDIN:
-            yield from filter(None, (line.rstrip("\r\n") for line in sys.stdin))
+            lines = (line.rstrip(b"\r\n") for line in sys.stdin.buffer)
+            yield from (os.fsdecode(line) for line in lines if line)
         elif os.path.isdir(name):
             # A folder without audio files stands for itself, and fails to be read.
             yield from find_audio_files(Path(name)) or [name]
@@ -90,53 +97,40 @@ def _expand(files: list[str]) -> Iterator[str]:
             yield name
 
 
-def _with_bar(
-    paths: Iterable[str], files: list[str]
-) -> Iterator[tuple[list[str], tqdm]]:
-    """Yield blocks of paths, and the bar that shows how many of them are done.
-
-    The bar would come in the way of lines that go to the same terminal.
-    """
-    total = None
-    if _STDIN not in files:
-        paths = list(paths)
-        total = len(paths)
+def _bar(n_paths: int | None) -> tqdm:
+    """Return a progress bar; it would only disturb lines on the same terminal."""
     is_shown = sys.stderr.isatty() and not sys.stdout.isatty()
-    with tqdm(desc="Predicting", total=total, unit="file", disable=not is_shown) as bar:
-        for block in blocks_of(paths):
-            yield block, bar
-            bar.update(len(block))
+    return tqdm(desc="Predicting", total=n_paths, unit="file", disable=not is_shown)
 
 
 def _predict_rows(
-    model: Any, names: list[str], clips: list[Any], *, proba: bool
+    model: Any, loader: AudioLoader, block: Block, *, proba: bool
 ) -> Iterator[Row]:
-    if not names:
+    n_clips = len(block.paths)
+    if n_clips == 0:
         return
-    labels = model.predict(clips).tolist()
-    unscored = [None] * len(names)
+    # The model's loader takes what its like has made as it is, unless it was told that
+    # waveforms have another rate.
+    clips = block.paths if loader.input_sample_rate else block.waveforms
+    columns: list[list[Any]] = [block.paths, model.predict(clips).tolist()]
     has_scores = hasattr(model, "score_samples")
-    scores = model.score_samples(clips).tolist() if has_scores else unscored
-    probabilities = model.predict_proba(clips).tolist() if proba else [[]] * len(names)
-    for name, label, score, row in zip(
-        names, labels, scores, probabilities, strict=True
-    ):
-        yield [name, label, score, *row]
+    columns.append(
+        model.score_samples(clips).tolist() if has_scores else [None] * n_clips
+    )
+    if proba:
+        columns.extend(model.predict_proba(clips).T.tolist())
+    yield from map(list, zip(*columns, strict=True))
 
 
 def _make_writer(model: Any, options: Namespace) -> Callable[[Row], Any]:
     """Return what writes a row as a line; write the header of a CSV."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # Names of files may be any bytes. They go out as they came in.
-        sys.stdout.reconfigure(errors="surrogateescape")
     classes = model.classes_.tolist() if options.proba else []
     if not options.csv:
         return lambda row: print(_as_text(row, classes))
     # Not RFC 4180's "\r\n", of which cut and grep would keep the half.
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(
-        ["path", "label", "familiarity", *(f"proba_{name}" for name in classes)]
-    )
+    writer.writerow(["path", "label", "familiarity"] + [f"proba_{c}" for c in classes])
+    sys.stdout.flush()
     return writer.writerow
 
 

@@ -192,6 +192,9 @@ def check_waveforms(clips: Sequence[Any]) -> list[NDArray]:
     TypeError, ValueError
         Where a clip is none. The error names the clip.
     """
+    if isinstance(clips, np.ndarray):
+        _check_dense(clips)
+        return list(clips)
     waveforms = []
     for index, clip in enumerate(clips):
         try:
@@ -199,6 +202,14 @@ def check_waveforms(clips: Sequence[Any]) -> list[NDArray]:
         except CLIP_ERRORS as error:
             raise named(error, index, clip) from error
     return waveforms
+
+
+def _check_dense(clips: NDArray) -> None:
+    """Check all rows at once that they are finite: a call for each takes as long."""
+    is_finite = np.isfinite(clips.min(axis=1)) & np.isfinite(clips.max(axis=1))
+    if not is_finite.all():
+        index = int(is_finite.argmin())
+        raise ValueError(f"clip {index}: it contains NaN or infinity.")
 
 
 def _as_one_channel(clip: Any) -> NDArray:

@@ -13,9 +13,14 @@ _MIN_SPREAD = 1e-3
 
 
 def power_to_db(
-    power: NDArray[np.float32], *, ref: float | str, amin: float, top_db: float | None
+    power: NDArray[np.float32],
+    *,
+    ref: float | str,
+    amin: float,
+    top_db: float | None,
+    first: int = 0,
 ) -> None:
-    """Convert the power spectrogram of one clip to dB, in place.
+    """Convert power spectrograms of shape (n_clips, n_mels, n_frames) to dB, in place.
 
     The floors of `amin` and `top_db` are applied to the power, in one pass: the
     logarithm is monotonic, so this is what librosa's two passes give.
@@ -23,19 +28,23 @@ def power_to_db(
     Raises
     ------
     ValueError
-        If the power is not finite, because the samples were huge.
+        If the power of a clip is not finite, because its samples were huge. The error
+        names the clip, counted from `first`.
     """
-    peak = float(power.max())
-    if not math.isfinite(peak):
+    peaks = power.max(axis=(1, 2), keepdims=True)
+    if not np.isfinite(peaks).all():
+        index = first + int(np.argmin(np.isfinite(peaks)))
         raise ValueError(
-            "its power overflows float32. Samples are expected in [-1, 1]: scale them."
+            f"clip {index}: its power overflows float32. Samples are expected in "
+            "[-1, 1]: scale them."
         )
-    floor = amin if top_db is None else max(amin, peak * 10 ** (-top_db / 10))
-    np.maximum(power, floor, out=power)
+    drop = math.inf if top_db is None else top_db
+    floors = np.maximum(peaks * 10 ** (-drop / 10), amin)
+    np.maximum(power, floors, out=power)
     np.log(power, out=power)
     power *= 10 / math.log(10)
     if ref == "max":
-        power -= power.max()
+        power -= power.max(axis=(1, 2), keepdims=True)
     elif ref != 1:
         power -= 10 * math.log10(max(amin, float(ref)))
 

@@ -363,20 +363,15 @@ class LogMelSpectrogram(TransformerMixin, VersionedEstimator):
         self, clips: list[NDArray], out: NDArray[np.float32], part: slice
     ) -> None:
         """Compute some of the spectrograms of ``out``, each by itself."""
-        mel_power = self._mel_power()
-        kept = [
-            spectrogram[:, : mel_power.n_frames(clip.size)]
-            for clip, spectrogram in zip(clips[part], out[part], strict=True)
-        ]
-        for done in mel_power.fill(clips[part], kept):
-            index = part.start + done
-            out[index, :, kept[done].shape[1] :] = 0.0  # silence
-            try:
-                power_to_db(
-                    out[index], ref=self.ref, amin=self.amin, top_db=self.top_db
-                )
-            except CLIP_ERRORS as error:
-                raise named(error, index, clips[index]) from error
+        complete = self._mel_power().fill(clips[part], out[part])
+        for done in complete:
+            power_to_db(
+                out[part][done],
+                ref=self.ref,
+                amin=self.amin,
+                top_db=self.top_db,
+                first=part.start + done.start,
+            )
 
     def _learn_scaling(self, batches: Iterable[NDArray[np.float32]]) -> None:
         if self.scaling == "unit":
