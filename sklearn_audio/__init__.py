@@ -18,6 +18,10 @@ Judging them
         open-set metrics and scorers
     :mod:`sklearn_audio.model_selection`
         splitters that keep unknown classes out of the training folds
+
+What may go wrong
+    :mod:`sklearn_audio.exceptions`
+        warnings
 """
 
 import lazy_loader as _lazy

@@ -1,3 +1,9 @@
-from . import datasets, feature_extraction, metrics, model_selection, open_set
+from . import (
+    datasets,
+    exceptions,
+    feature_extraction,
+    metrics,
+    model_selection,
+    open_set,
+)
 from ._version import __version__ as __version__
-from .base import InconsistentVersionWarning as InconsistentVersionWarning

@@ -16,7 +16,7 @@ TORCH_FREE = {"base", "metrics", "model_selection", "datasets", "inspection"}
 # What each part may import of the others; every part may import base and persistence.
 MAY_IMPORT = {
     "base": set(),
-    "persistence": set(),
+    "exceptions": set(),
     "_torch": set(),
     "metrics": set(),
     "model_selection": set(),
@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "feature_extraction": {"_torch", "pretrained"},
     **{name: {"_torch", "augmentation", "pretrained"} for name in ESTIMATORS},
 }
-EVERYBODY = {"base", "persistence", "_version"}
+EVERYBODY = {"base", "exceptions", "_version"}
 
 
 def part_of(path):

@@ -73,7 +73,7 @@ def _origin(cls: type, name: str) -> str | None:
     function = member.fget if isinstance(member, property) else member
     if not inspect.isroutine(function):
         return None
-    return (function.__module__ or "").partition(".")[0]
+    return (getattr(function, "__module__", None) or "").partition(".")[0]
 
 
 def reference_pages() -> dict[str, str]:

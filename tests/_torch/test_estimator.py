@@ -18,7 +18,7 @@ from torch.nn import functional as F
 import sklearn_audio.base
 from sklearn_audio._torch import _device
 from sklearn_audio._torch._classifier import TorchClassifier
-from sklearn_audio.base import InconsistentVersionWarning
+from sklearn_audio.exceptions import InconsistentVersionWarning
 
 
 class Perceptron(nn.Module):

@@ -1,0 +1,3 @@
+from ._inconsistent_version_warning import (
+    InconsistentVersionWarning as InconsistentVersionWarning,
+)
