@@ -48,10 +48,11 @@ def train_by_hand(network: nn.Module, X: NDArray, y: NDArray, n_epochs: int) -> 
 
 def measure_network(first_stage: str, width: int, n_runs: int, n_clips: int) -> Row:
     X, y = make_clips(n_clips)
-    n_epochs = 10
+    n_epochs = ScatteringResNetClassifier().max_epochs
 
     def by_hand() -> None:
         network = ResNet((32, 32), N_CLASSES, width, first_stage, 2, 8)
+        network.to(memory_format=torch.channels_last)
         train_by_hand(network, X, y, n_epochs)
 
     def by_estimator() -> None:
@@ -78,7 +79,7 @@ def measure_network(first_stage: str, width: int, n_runs: int, n_clips: int) -> 
 
 
 def measure(n_runs: int, quick: bool) -> list[Row]:
-    n_clips = 64 if quick else 320
+    n_clips = 32 if quick else 96
     widths = [2] if quick else [4, 16]
     return [
         measure_network(first_stage, width, n_runs, n_clips)
@@ -92,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         measure,
         name="training_overhead",
         description=__doc__.splitlines()[0],
-        n_runs=15,
+        n_runs=9,
         argv=argv,
     )
 

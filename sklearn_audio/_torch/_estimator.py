@@ -215,10 +215,13 @@ class TorchEstimator(VersionedEstimator):
         return net.initialize()
 
     def _build_modules(self) -> dict[str, nn.Module]:
-        return {
+        modules = {
             name: module_class(**self._architecture[name])
             for name, module_class in self._module_classes.items()
         }
+        # Convolutions on the CPU are up to a fifth faster in this layout.
+        layout = torch.channels_last
+        return {name: m.to(memory_format=layout) for name, m in modules.items()}
 
     def _make_callbacks(self, n_epochs: int, *, has_valid: bool) -> list[Any]:
         callbacks: list[Any] = []

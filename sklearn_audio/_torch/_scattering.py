@@ -18,6 +18,7 @@ References
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import product
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from torch import nn
 
 # Padded pixels that are scattered at a time on a CPU: what follows stays in its cache.
 _PIXELS_AT_A_TIME = 8 * 40 * 40
+_TINY = 1e-30
 
 
 def n_scattering_channels(n_scales: int, n_angles: int) -> int:
@@ -81,6 +83,7 @@ class Scattering2D(nn.Module):
             for resolution in range(scale + 1):
                 wavelets = _wavelets(padded_shape, scale, n_angles, resolution)
                 wavelets = wavelets / 4 ** (scale - resolution)  # folding takes a mean
+                wavelets = wavelets.repeat(2, axis=-1)  # real and imaginary parts
                 self._keep(f"wavelets_{scale}_{resolution}", wavelets)
 
     def _keep(self, name: str, array: NDArray) -> None:
@@ -132,23 +135,32 @@ class Scattering2D(nn.Module):
         self, spectrum: torch.Tensor, scale: int, resolution: int
     ) -> torch.Tensor:
         """Return the modulus of the wavelet transform, subsampled to ``2**scale``."""
-        wavelets = getattr(self, f"wavelets_{scale}_{resolution}")  # (L, m, n)
         k = 2 ** (scale - resolution)
         *batch, m, n = spectrum.shape
-        spectrum = spectrum.reshape(*batch, 1, k, m // k, k, n // k)
-        wavelets = wavelets.reshape(-1, k, m // k, k, n // k)
-        folded = torch.zeros((), device=spectrum.device)
-        for i in range(k):
-            for j in range(k):
-                product = spectrum[..., i, :, j, :] * wavelets[:, i, :, j, :]
-                folded = folded + product
-        return torch.fft.ifft2(folded).abs()  # (..., L, m / k, n / k)
+        # Real and imaginary parts lie side by side, and so do the wavelets' values for
+        # them: real products of contiguous rows are several times as fast as complex
+        # ones. Subsampling by k sums k x k blocks of the spectrum.
+        parts = torch.view_as_real(spectrum)
+        parts = parts.reshape(*batch, 1, k, m // k, k, 2 * n // k)
+        wavelets = getattr(self, f"wavelets_{scale}_{resolution}")  # (L, m, 2n)
+        wavelets = wavelets.reshape(-1, k, m // k, k, 2 * n // k)
+        folded = parts[..., 0, :, 0, :] * wavelets[:, 0, :, 0, :]
+        for i, j in list(product(range(k), range(k)))[1:]:
+            folded.addcmul_(parts[..., i, :, j, :], wavelets[:, i, :, j, :])
+        folded = torch.view_as_complex(folded.unflatten(-1, (n // k, 2)))
+        return _modulus(torch.fft.ifft2(folded))  # (..., L, m / k, n / k)
 
     def _average(self, x: torch.Tensor, scale: int) -> torch.Tensor:
         """Low-pass images at resolution ``2**scale``, subsample and unpad them."""
         vertical = getattr(self, f"low_pass_0_{scale}")  # (h, m)
         horizontal = getattr(self, f"low_pass_1_{scale}")  # (w, n)
         return vertical @ x @ horizontal.T  # (..., h, w)
+
+
+def _modulus(z: torch.Tensor) -> torch.Tensor:
+    """Return the modulus: a third of the time of ``abs``, with gradient 0 at 0."""
+    parts = torch.view_as_real(z).square()
+    return (parts[..., 0] + parts[..., 1] + _TINY).sqrt()
 
 
 @lru_cache(maxsize=32)
