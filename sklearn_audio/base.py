@@ -35,10 +35,7 @@ class VersionedEstimator(BaseEstimator):
         version = state.pop("_sklearn_audio_version", "an unknown version")
         if version != __version__:
             warnings.warn(
-                f"This {type(self).__name__} was dumped by sklearn_audio {version} and "
-                f"is loaded by {__version__}: its predictions may differ. Fit it anew, "
-                "or load it with the version that dumped it.",
-                InconsistentVersionWarning,
+                InconsistentVersionWarning(type(self).__name__, version, __version__),
                 stacklevel=2,
             )
         super().__setstate__(state)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from numpy.typing import NDArray
 
-from sklearn_audio.datasets._folder import _SUFFIXES
+from sklearn_audio.datasets._folder import AUDIO_SUFFIXES
 from sklearn_audio.feature_extraction._audio_loader import AudioLoader
 
 # Files in memory at a time: what a network infers at once, a few times over.
@@ -29,7 +29,7 @@ class Block(NamedTuple):
 
     @property
     def n_files(self) -> int:
-        """Files that were tried."""
+        """Count the files that were tried."""
         return len(self.paths) + len(self.failures)
 
 
@@ -38,7 +38,7 @@ def find_audio_files(folder: Path) -> list[str]:
     return [
         str(path)
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in _SUFFIXES
+        if path.suffix.lower() in AUDIO_SUFFIXES
         and not path.name.startswith(".")
         and path.is_file()
     ]

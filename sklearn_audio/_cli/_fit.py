@@ -80,7 +80,9 @@ def fit(options: Namespace) -> int:
     steps = [("loader", loader), ("log_mel", log_mel), ("classifier", classifier)]
     write_model(Pipeline(steps), out)
     kilobytes = out.stat().st_size / 1000
-    say(f"Wrote {out} ({kilobytes:.0f} kB) in {time.monotonic() - begin:.0f} s.")
+    say(
+        f"Wrote {options.out} ({kilobytes:.0f} kB) in {time.monotonic() - begin:.0f} s."
+    )
     return 0
 
 
@@ -90,14 +92,14 @@ def fit(options: Namespace) -> int:
 def _check_out(options: Namespace) -> Path:
     out = Path(options.out).expanduser().resolve()
     if out.is_dir():
-        raise IsADirectoryError(f"--out {out} is a folder: name a file in it")
+        raise IsADirectoryError(f"--out {options.out} is a folder: name a file in it")
     if out.exists() and not options.force:
-        raise FileExistsError(f"--out {out} exists: give --force to replace it")
+        raise FileExistsError(f"--out {options.out} exists: give --force to replace it")
     try:
         tempfile.TemporaryFile(dir=out.parent).close()
     except OSError as error:
         raise OSError(
-            f"--out {out}: its folder cannot be written to ({error.strerror})"
+            f"--out {options.out}: its folder cannot be written to ({error.strerror})"
         ) from error
     return out
 
@@ -116,7 +118,7 @@ def _check_classes(y: NDArray, options: Namespace) -> None:
     """Refuse classes that nothing can be learned from, or not what was asked for."""
     classes, sizes = np.unique(y, return_counts=True)
     if len(classes) < 2:
-        names = f"only the class {classes[0]!r}" if len(classes) else "no class"
+        names = f"only the class {classes[0]}" if len(classes) else "no class"
         raise ValueError(
             f"{options.folder} holds {names}: give it a subfolder for each of two or "
             "more classes, with audio files in each"

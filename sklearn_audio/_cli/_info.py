@@ -6,7 +6,6 @@ import inspect
 import json
 import math
 import os
-import re
 import warnings
 from argparse import Namespace
 from typing import Any
@@ -18,7 +17,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_audio._cli._model import load_model, nested_estimators
 from sklearn_audio._version import __version__
-from sklearn_audio.base import InconsistentVersionWarning
+from sklearn_audio.exceptions import InconsistentVersionWarning
 
 # What the estimators in a model know, by the name of the parameter or attribute.
 _FACTS = {
@@ -76,9 +75,8 @@ def _load_with_version(path: str) -> tuple[Any, str]:
         model = load_model(path)
     version = __version__
     for warning in caught:
-        found = re.search(r"by sklearn_audio (.+?) and is", str(warning.message))
-        if issubclass(warning.category, InconsistentVersionWarning) and found:
-            version = found[1]
+        if isinstance(warning.message, InconsistentVersionWarning):
+            version = warning.message.original_version
         warnings.warn(warning.message, warning.category, stacklevel=2)
     return model, version
 

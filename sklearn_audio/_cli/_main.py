@@ -7,7 +7,8 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sklearn_audio._cli._parser import PROGRAM, make_parser
@@ -42,21 +43,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     2
     """
     options = make_parser().parse_args(arguments)
-    with warnings.catch_warnings():
-        warnings.showwarning = _show_warning
-        try:
+    try:
+        with _warnings_in_one_line():
             exit_code = _run(options)
             sys.stdout.flush()
             return exit_code
-        except KeyboardInterrupt:
-            _complain("interrupted")
-            return EXIT_INTERRUPTED
-        except BrokenPipeError:  # whoever read our output, such as head, has enough
-            _close_stdout()
-            return 0
-        except (OSError, ValueError, MemoryError) as error:
-            _complain(f"error: {error}")
-            return EXIT_INPUT_ERROR
+    except KeyboardInterrupt:
+        if sys.stderr.isatty():
+            print(file=sys.stderr)  # below the progress bar
+        _complain("interrupted")
+        if arguments is None:
+            # Python would crash as it takes torch down under threads still at work.
+            os._exit(EXIT_INTERRUPTED)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # whoever read our output, such as head, has enough
+        _close_stdout()
+        return 0
+    except (OSError, ValueError, MemoryError) as error:
+        _complain(f"error: {error}")
+        return EXIT_INPUT_ERROR
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -74,9 +79,16 @@ def _run(options: argparse.Namespace) -> int:
     return info(options)
 
 
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Take the place of :func:`warnings.showwarning`: what, and not where."""
-    _complain(f"warning: {message}")
+@contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    """Write what a warning says, and not where in the code it comes from."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        _complain(f"warning: {message}")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 def _complain(message: str) -> None:

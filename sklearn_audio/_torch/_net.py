@@ -9,11 +9,15 @@ import torch
 from skorch import NeuralNet
 from torch import nn
 
-from sklearn_audio._torch._batches import BatchIterator
+from sklearn_audio._torch._batches import ArrayDataset, BatchIterator
 from sklearn_audio._torch._callbacks import RecordLosses
 
 Losses = dict[str, torch.Tensor]
 Step = Callable[["AudioNet", tuple[torch.Tensor, ...]], Losses]
+
+
+class _StopTraining(Exception):  # noqa: N818
+    """A callback has seen enough."""
 
 
 class AudioNet(NeuralNet):
@@ -90,6 +94,29 @@ class AudioNet(NeuralNet):
         for name, optimizer in self.make_optimizers(self).items():
             setattr(self, f"{name}_", optimizer)
         return self
+
+    def train(self, dataset: ArrayDataset, n_epochs: int) -> None:
+        """Train for some epochs, or until a callback has seen enough.
+
+        skorch's ``partial_fit`` takes every KeyboardInterrupt for a callback's wish to
+        stop. Here an interrupt that comes from the keyboard ends the fit.
+        """
+        self.notify("on_train_begin", X=dataset, y=None)
+        try:
+            self.fit_loop(dataset, epochs=n_epochs)
+        except _StopTraining:
+            pass
+        finally:
+            self.notify("on_train_end", X=dataset, y=None)
+
+    def notify(self, method_name: str, **kwargs: Any) -> None:
+        """Call the callbacks; they raise KeyboardInterrupt to stop the training."""
+        try:
+            super().notify(method_name, **kwargs)
+        except KeyboardInterrupt as interrupt:
+            if method_name == "on_epoch_end":
+                raise _StopTraining from interrupt
+            raise
 
     def run_single_epoch(
         self, iterator: Any, training: bool, *args: Any, **kwargs: Any

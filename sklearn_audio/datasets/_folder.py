@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from sklearn_audio.datasets._base import Clip, as_bunch
 
-_SUFFIXES = frozenset((".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"))
+AUDIO_SUFFIXES = frozenset((".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"))
 
 
 def load_audio_folder(
@@ -79,12 +79,12 @@ def load_audio_folder(
         for subfolder in sorted(root.iterdir())
         if subfolder.is_dir() and not subfolder.name.startswith(".")
         for path in sorted(subfolder.rglob("*"))
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
     ]
     if not clips:
         raise FileNotFoundError(
             f"No audio files in the subfolders of {root}: give one subfolder to each "
-            f"class, with files that end in {', '.join(sorted(_SUFFIXES))}"
+            f"class, with files that end in {', '.join(sorted(AUDIO_SUFFIXES))}"
         )
     return as_bunch(
         clips,

@@ -358,6 +358,30 @@ def test_skorch_callbacks_are_called_and_left_untouched(blobs):
     assert clone(estimator).fit(*blobs).n_iter_ == 3
 
 
+class StopAtTwo(Callback):
+    """Ask for the end as skorch's callbacks do."""
+
+    def on_epoch_end(self, net, **_):
+        if len(net.history) == 2:
+            raise KeyboardInterrupt
+
+
+def test_a_callback_may_end_the_training_early(blobs):
+    assert PerceptronClassifier(callbacks=[StopAtTwo()]).fit(*blobs).n_iter_ == 2
+
+
+class InterruptedClassifier(PerceptronClassifier):
+    def _losses(self, net, batch):
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_from_the_keyboard_ends_the_fit(blobs):
+    estimator = InterruptedClassifier(verbose=1)
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(*blobs)
+    assert not estimator.__sklearn_is_fitted__()
+
+
 def test_progress_bar_shows_the_losses(blobs, capsys):
     PerceptronClassifier(verbose=1, max_epochs=2).fit(*blobs)
     bar = capsys.readouterr().err
