@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
 from numbers import Number
 from typing import Any
 
@@ -22,6 +21,11 @@ from sklearn.utils.validation import validate_data
 # What can be wrong with one clip, from the narrowest kind to the widest.
 CLIP_ERRORS = (FileNotFoundError, TypeError, ValueError)
 
+# Checked clips of one channel: dense, of shape (n_clips, n_samples), or one by one.
+Waveforms = NDArray | list[NDArray]
+
+_NOT_FINITE = "it contains NaN or infinity."
+
 
 def is_encoded(clip: Any) -> bool:
     """Tell whether a clip is a path or the bytes of an audio file."""
@@ -30,7 +34,7 @@ def is_encoded(clip: Any) -> bool:
 
 def collect_clips(
     estimator: BaseEstimator, X: Any, *, reset: bool, multichannel: bool = False
-) -> Sequence[Any]:
+) -> NDArray | list[Any]:
     """Check the form of a collection of clips, not yet the clips themselves.
 
     Parameters
@@ -48,7 +52,7 @@ def collect_clips(
 
     Returns
     -------
-    clips : list, or ndarray of shape (n_clips, n_samples), one clip after the other
+    clips : list, or ndarray of shape (n_clips, n_samples)
         The clips, of any numeric dtype where they are numbers.
 
     Raises
@@ -158,6 +162,12 @@ def as_waveform(clip: Any) -> NDArray:
     ValueError
         If it has another number of dimensions, no samples, or NaN or infinity in it.
     """
+    samples = _as_samples(clip)
+    check_samples(samples)
+    return samples
+
+
+def _as_samples(clip: Any) -> NDArray:
     try:
         samples = np.asarray(clip)
     except ValueError:  # nested lists of unequal lengths
@@ -170,21 +180,34 @@ def as_waveform(clip: Any) -> NDArray:
             "expected a waveform of shape (n_samples,) or (n_channels, n_samples), "
             f"but its shape is {samples.shape}."
         )
-    check_samples(samples)
     return samples
 
 
-def check_waveforms(clips: Sequence[Any]) -> list[NDArray]:
+def check_samples(samples: NDArray) -> None:
+    """Raise a ValueError where there are no samples, or some are not finite."""
+    _refuse_empty(samples)
+    if not (math.isfinite(samples.min()) and math.isfinite(samples.max())):
+        raise ValueError(_NOT_FINITE)
+
+
+def _refuse_empty(samples: NDArray) -> None:
+    if samples.size == 0:
+        raise ValueError("it has 0 samples.")
+
+
+def check_waveforms(clips: NDArray | list[Any]) -> Waveforms:
     """Check clip after clip that it is a waveform of one channel.
+
+    Whether all samples are finite is left to `check_finite`.
 
     Parameters
     ----------
-    clips : sequence of array-like of shape (n_samples,)
-        The clips.
+    clips : ndarray of shape (n_clips, n_samples), or list of array-like (n_samples,)
+        The clips, as `collect_clips` returns them.
 
     Returns
     -------
-    waveforms : list of ndarray of shape (n_samples,)
+    waveforms : ndarray of shape (n_clips, n_samples), or list of ndarray (n_samples,)
         The checked clips, of any numeric dtype.
 
     Raises
@@ -192,45 +215,56 @@ def check_waveforms(clips: Sequence[Any]) -> list[NDArray]:
     TypeError, ValueError
         Where a clip is none. The error names the clip.
     """
-    if isinstance(clips, np.ndarray):
-        _check_dense(clips)
-        return list(clips)
+    is_dense = isinstance(clips, np.ndarray)
     waveforms = []
-    for index, clip in enumerate(clips):
+    for index, clip in enumerate(clips[:1] if is_dense else clips):
         try:
             waveforms.append(_as_one_channel(clip))
         except CLIP_ERRORS as error:
             raise named(error, index, clip) from error
-    return waveforms
-
-
-def _check_dense(clips: NDArray) -> None:
-    """Check all rows at once that they are finite: a call for each takes as long."""
-    is_finite = np.isfinite(clips.min(axis=1)) & np.isfinite(clips.max(axis=1))
-    if not is_finite.all():
-        index = int(is_finite.argmin())
-        raise ValueError(f"clip {index}: it contains NaN or infinity.")
+    # What holds for one row of an array holds for all.
+    return clips if is_dense else waveforms
 
 
 def _as_one_channel(clip: Any) -> NDArray:
     if is_encoded(clip):
         raise TypeError("is a file. Put an AudioLoader before this transformer.")
-    waveform = as_waveform(clip)
+    waveform = _as_samples(clip)
     if waveform.ndim != 1:
         raise ValueError(
             f"has the shape {waveform.shape} where a waveform of one channel, "
             "(n_samples,), is expected. AudioLoader mixes channels down."
         )
+    _refuse_empty(waveform)
     return waveform
 
 
-def check_samples(samples: NDArray) -> None:
-    """Raise a ValueError where there are no samples, or some are not finite."""
-    if samples.size == 0:
-        raise ValueError("it has 0 samples.")
-    # NaN is both the minimum and the maximum of whatever it is in.
-    if not (math.isfinite(samples.min()) and math.isfinite(samples.max())):
-        raise ValueError("it contains NaN or infinity.")
+def check_finite(waveforms: Waveforms, first: int = 0) -> None:
+    """Raise a ValueError that names the first clip with NaN or infinity in it.
+
+    Parameters
+    ----------
+    waveforms : ndarray of shape (n_clips, n_samples), or list of ndarray (n_samples,)
+        The clips.
+    first : int, default=0
+        Number of the first of them.
+    """
+    for start, run in runs_of_one_length(waveforms):
+        # NaN is both the minimum and the maximum of whatever it is in.
+        is_finite = np.isfinite(run.min(axis=1)) & np.isfinite(run.max(axis=1))
+        if not is_finite.all():
+            index = first + start + int(is_finite.argmin())
+            raise ValueError(f"clip {index}: {_NOT_FINITE}")
+
+
+def runs_of_one_length(waveforms: Waveforms) -> list[tuple[int, NDArray]]:
+    """Return clips in arrays of shape (n_clips, n_samples), as they lie in memory.
+
+    With each array comes the number of its first clip.
+    """
+    if isinstance(waveforms, np.ndarray):
+        return [(0, waveforms)]
+    return [(index, clip[np.newaxis]) for index, clip in enumerate(waveforms)]
 
 
 def write_float32(samples: NDArray, out: NDArray[np.float32]) -> None:

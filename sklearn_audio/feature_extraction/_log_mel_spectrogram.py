@@ -19,13 +19,14 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from sklearn_audio._torch._arithmetic import single_threaded
 from sklearn_audio.base import VersionedEstimator
 from sklearn_audio.feature_extraction._clips import (
-    CLIP_ERRORS,
+    Waveforms,
+    check_finite,
     check_waveforms,
     collect_clips,
-    named,
 )
 from sklearn_audio.feature_extraction._decibels import (
     find_band_moments,
+    find_peaks,
     find_range,
     power_to_db,
     scale_to_unit,
@@ -242,9 +243,10 @@ class LogMelSpectrogram(TransformerMixin, VersionedEstimator):
             The transformer itself.
         """
         clips = self._start_fit(X)
+        check_finite(clips)
         if self.scaling != "db":
             batches = gen_batches(len(clips), self._clips_per_batch())
-            self._learn_scaling(self._decibels(clips[batch]) for batch in batches)
+            self._learn_scaling(self._decibels(clips[b], b.start) for b in batches)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -295,10 +297,10 @@ class LogMelSpectrogram(TransformerMixin, VersionedEstimator):
         """
         check_is_fitted(self)
         clips = check_waveforms(collect_clips(self, X, reset=False))
-        self._check_frames(clips, self.n_frames_)
+        self._check_lengths(clips, self.n_frames_)
         return self._scale(self._decibels(clips))
 
-    def _start_fit(self, X: Any) -> list[NDArray]:
+    def _start_fit(self, X: Any) -> Waveforms:
         """Learn the number of frames; return the clips."""
         mel_power = self._mel_power()
         if mel_power.empty_filters:
@@ -310,26 +312,14 @@ class LogMelSpectrogram(TransformerMixin, VersionedEstimator):
             )
         clips = check_waveforms(collect_clips(self, X, reset=True))
         n_frames = self.n_frames or mel_power.n_frames(clips[0].size)
-        self._check_frames(clips, n_frames)
+        self._check_lengths(clips, n_frames)
         self.n_frames_ = n_frames
         return clips
 
-    def _check_frames(self, clips: list[NDArray], n_frames: int) -> None:
-        """Raise an error where a clip has no frame, or not as many as the others."""
-        mel_power = self._mel_power()
-        for index, clip in enumerate(clips):
-            found = mel_power.n_frames(clip.size)
-            if found == 0:
-                raise ValueError(
-                    f"clip {index}: its {clip.size} samples are fewer than the "
-                    f"n_fft={self.n_fft} of one frame. Set center=True, or pad it."
-                )
-            if self.n_frames is None and found != n_frames:
-                raise ValueError(
-                    f"clip {index}: its {clip.size} samples give {found} frames where "
-                    f"{n_frames} are expected. Set n_frames, or load the clips with "
-                    "an AudioLoader of fixed duration."
-                )
+    def _check_lengths(self, clips: Waveforms, n_frames: int) -> None:
+        lengths = [clip.size for clip in clips]
+        expected = n_frames if self.n_frames is None else None
+        self._mel_power().check_lengths(lengths, expected)
 
     def _clips_per_batch(self) -> int:
         return max(1, _FIT_VALUES // (self.n_mels * self.n_frames_))
@@ -351,27 +341,27 @@ class LogMelSpectrogram(TransformerMixin, VersionedEstimator):
             norm=self.norm,
         )
 
-    def _decibels(self, clips: list[NDArray]) -> NDArray[np.float32]:
+    def _decibels(self, clips: Waveforms, first: int = 0) -> NDArray[np.float32]:
         """Return the spectrograms in dB, not scaled, not flattened."""
         n_clips = len(clips)
         out = np.empty((n_clips, self.n_mels, self.n_frames_), dtype=np.float32)
+        fill = partial(self._fill, clips, out, first)
         with single_threaded():
-            map_blocks(partial(self._fill, clips, out), n_clips, n_jobs=self.n_jobs)
+            map_blocks(fill, n_clips, n_jobs=self.n_jobs)
         return out
 
     def _fill(
-        self, clips: list[NDArray], out: NDArray[np.float32], part: slice
+        self, clips: Waveforms, out: NDArray[np.float32], first: int, part: slice
     ) -> None:
         """Compute some of the spectrograms of ``out``, each by itself."""
-        complete = self._mel_power().fill(clips[part], out[part])
-        for done in complete:
-            power_to_db(
-                out[part][done],
-                ref=self.ref,
-                amin=self.amin,
-                top_db=self.top_db,
-                first=part.start + done.start,
-            )
+        clips, out, first = clips[part], out[part], first + part.start
+        # Power that is not finite is found by its peaks, and named.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for done in self._mel_power().fill(clips, out, first):
+                peaks = find_peaks(out[done], clips[done], first + done.start)
+                power_to_db(
+                    out[done], peaks, ref=self.ref, amin=self.amin, top_db=self.top_db
+                )
 
     def _learn_scaling(self, batches: Iterable[NDArray[np.float32]]) -> None:
         if self.scaling == "unit":
