@@ -16,10 +16,7 @@ Run ``python benchmarks/bench_log_mel.py``; ``--quick`` only shows that it works
 
 from __future__ import annotations
 
-import argparse
-import csv
 import os
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -27,14 +24,12 @@ from typing import NamedTuple
 import librosa
 import numpy as np
 import torch
+from harness import Row, interleaved_seconds, median_ratio, run_benchmark
 from numpy.typing import NDArray
 from sklearn.pipeline import make_pipeline
-from threadpoolctl import threadpool_limits
 
 from sklearn_audio.feature_extraction import AudioLoader, LogMelSpectrogram
 
-RESULTS = Path(__file__).parent / "results" / "log_mel.csv"
-COLUMNS = ["setting", "way", "ratio_to_librosa", "n_runs"]
 BASELINE = "librosa loop"
 
 
@@ -98,52 +93,33 @@ def bare_transform(setting: Setting) -> Callable[[], object]:
     return run
 
 
-def seconds_of(function: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
-
-
-def interleaved_ratios(
-    baseline: Callable[[], object],
-    ways: dict[str, Callable[[], object]],
-    n_runs: int,
-) -> dict[str, float]:
-    """Return the median of baseline time / way time over rounds of one run each."""
-    for function in (baseline, *ways.values()):
-        function()  # caches and lazy imports
-    times = np.array(
-        [
-            [seconds_of(function) for function in (baseline, *ways.values())]
-            for _ in range(n_runs)
-        ]
-    )
-    ratios = np.median(times[:, :1] / times[:, 1:], axis=0)
-    return dict(zip(ways, ratios.tolist(), strict=True))
-
-
-def rows_of(setting: str, ratios: dict[str, float], n_runs: int) -> list[dict]:
-    values = {BASELINE: 1.0, **ratios}
+def compare(
+    setting: str, ways: dict[str, Callable[[], object]], n_runs: int
+) -> list[Row]:
+    """Return a row for each way, with librosa's time divided by its own."""
+    seconds = interleaved_seconds(ways, n_runs)
     return [
-        dict(zip(COLUMNS, (setting, way, f"{ratio:.2f}", n_runs), strict=True))
-        for way, ratio in values.items()
+        {
+            "setting": setting,
+            "way": way,
+            "ratio_to_librosa": f"{median_ratio(seconds[BASELINE], times):.2f}",
+            "n_runs": n_runs,
+        }
+        for way, times in seconds.items()
     ]
 
 
-def measure_arrays(setting: Setting, n_runs: int) -> list[dict]:
+def measure_arrays(setting: Setting, n_runs: int) -> list[Row]:
     shape = (setting.n_clips, setting.seconds * setting.sample_rate)
     clips = np.random.default_rng(0).normal(scale=0.1, size=shape).astype(np.float32)
     log_mel = log_mel_transformer(setting).fit(clips)
     check_agreement(log_mel.transform(clips[:1])[0], librosa_log_mel(clips[0], setting))
-    ratios = interleaved_ratios(
-        lambda: [librosa_log_mel(clip, setting) for clip in clips],
-        {
-            "LogMelSpectrogram": lambda: log_mel.transform(clips),
-            "rfft and full matrix product": bare_transform(setting),
-        },
-        n_runs,
-    )
-    return rows_of(f"array {setting.describe()}", ratios, n_runs)
+    ways: dict[str, Callable[[], object]] = {
+        BASELINE: lambda: [librosa_log_mel(clip, setting) for clip in clips],
+        "LogMelSpectrogram": lambda: log_mel.transform(clips),
+        "rfft and full matrix product": bare_transform(setting),
+    }
+    return compare(f"array {setting.describe()}", ways, n_runs)
 
 
 def check_agreement(decibels: NDArray, expected: NDArray) -> None:
@@ -151,7 +127,7 @@ def check_agreement(decibels: NDArray, expected: NDArray) -> None:
     np.testing.assert_allclose(decibels, expected, atol=1e-4 * np.ptp(expected))
 
 
-def measure_paths(paths: Sequence[Path], n_runs: int) -> list[dict]:
+def measure_paths(paths: Sequence[Path], n_runs: int) -> list[Row]:
     setting = SETTINGS[0]
     rate, n_samples = setting.sample_rate, setting.seconds * setting.sample_rate
 
@@ -163,12 +139,11 @@ def measure_paths(paths: Sequence[Path], n_runs: int) -> list[dict]:
     spectrograms = pipeline.fit_transform(paths)
     for path, spectrogram in zip(paths, spectrograms, strict=True):
         check_agreement(spectrogram, librosa_one(path))
-    ratios = interleaved_ratios(
-        lambda: [librosa_one(path) for path in paths],
-        {"AudioLoader, LogMelSpectrogram": lambda: pipeline.transform(paths)},
-        n_runs,
-    )
-    return rows_of(f"path (FSDD wav) {setting.describe()}", ratios, n_runs)
+    ways: dict[str, Callable[[], object]] = {
+        BASELINE: lambda: [librosa_one(path) for path in paths],
+        "AudioLoader, LogMelSpectrogram": lambda: pipeline.transform(paths),
+    }
+    return compare(f"path (FSDD wav) {setting.describe()}", ways, n_runs)
 
 
 def spoken_digits(n_files: int) -> list[Path]:
@@ -180,39 +155,21 @@ def spoken_digits(n_files: int) -> list[Path]:
     return paths[:: max(1, len(paths) // n_files)][:n_files]
 
 
-def measure(n_runs: int, *, quick: bool) -> list[dict]:
+def measure(n_runs: int, quick: bool) -> list[Row]:
     settings = [s._replace(n_clips=2) for s in SETTINGS] if quick else SETTINGS
     rows = [row for setting in settings for row in measure_arrays(setting, n_runs)]
     paths = spoken_digits(4 if quick else 200)
     return rows + (measure_paths(paths, n_runs) if paths else [])
 
 
-def write_csv(rows: list[dict], path: Path) -> None:
-    """Write the file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    unfinished.replace(path)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="few clips, no CSV file")
-    parser.add_argument("--runs", type=int, default=41, help="rounds (default: 41)")
-    parser.add_argument("--out", type=Path, help=f"CSV file (default: {RESULTS.name})")
-    options = parser.parse_args(argv)
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
-        rows = measure(3 if options.quick else options.runs, quick=options.quick)
-    for row in rows:
-        print(f"{row['setting']}: {row['way']}: {row['ratio_to_librosa']}")
-    out = options.out or (None if options.quick else RESULTS)
-    if out is not None:
-        write_csv(rows, out)
-    return 0
+    return run_benchmark(
+        measure,
+        name="log_mel",
+        description=__doc__.splitlines()[0],
+        n_runs=41,
+        argv=argv,
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,34 @@ from torch import nn
 SMALL_NETWORK = 2_000_000
 
 
+class _Outside:
+    """What torch's thread count is where no thread of Python is in such a block.
+
+    The count is shared by all threads: one that enters while another is inside would
+    find that one's count, and leave it behind for good.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.n_inside = 0
+        self.n_threads = 1
+
+    def enter(self) -> None:
+        with self.lock:
+            if self.n_inside == 0:
+                self.n_threads = torch.get_num_threads()
+            self.n_inside += 1
+            torch.set_num_threads(1)
+
+    def leave(self) -> None:
+        with self.lock:
+            self.n_inside -= 1
+            torch.set_num_threads(self.n_threads)
+
+
+_outside = _Outside()
+
+
 @contextmanager
 def single_threaded() -> Iterator[None]:
     """Run torch on one native thread inside the block.
@@ -21,12 +50,11 @@ def single_threaded() -> Iterator[None]:
     gain: two threads are up to ten times slower under nested parallelism. One thread
     also makes results independent of the machine's number of cores.
     """
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    _outside.enter()
     try:
         yield
     finally:
-        torch.set_num_threads(n_threads)
+        _outside.leave()
 
 
 @contextmanager

@@ -1,3 +1,6 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import torch
 from torch import nn
@@ -10,12 +13,34 @@ from sklearn_audio._torch._arithmetic import (
 )
 
 
-def test_single_threaded_puts_the_thread_count_back(monkeypatch):
+def test_single_threaded_puts_the_thread_count_back():
     torch.set_num_threads(2)
     try:
         with single_threaded():
             assert torch.get_num_threads() == 1
         assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+
+
+def test_overlapping_threads_put_the_thread_count_back():
+    second_is_inside, first_has_left = threading.Event(), threading.Event()
+
+    def second() -> None:
+        with single_threaded():
+            second_is_inside.set()
+            first_has_left.wait()
+
+    torch.set_num_threads(2)
+    try:
+        with ThreadPoolExecutor() as pool:
+            with single_threaded():
+                running = pool.submit(second)
+                second_is_inside.wait()
+            first_has_left.set()
+            running.result()
+        with ThreadPoolExecutor() as pool:  # a new thread sees what was left behind
+            assert pool.submit(torch.get_num_threads).result() == 2
     finally:
         torch.set_num_threads(1)
 
