@@ -69,8 +69,12 @@ def power_to_db(
         The spectrograms.
     peaks : ndarray of shape (n_clips, 1, 1), dtype float32
         Their maxima.
-    ref, amin, top_db
-        As in `LogMelSpectrogram`.
+    ref : float or "max"
+        The power of 0 dB.
+    amin : float
+        Least power.
+    top_db : float or None
+        Most that a value may lie below the clip's peak, in dB; None for no such floor.
     """
     drop = math.inf if top_db is None else top_db
     floors = np.maximum(peaks * 10 ** (-drop / 10), amin)
