@@ -1,5 +1,7 @@
 """A folder of sounds, and a model that the command line made of it."""
 
+import signal
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,14 @@ from sklearn_audio._cli import main
 from sklearn_audio.datasets import make_sound_events, save_clips
 
 CLASSES = ["bell", "engine", "rain"]
+
+
+@pytest.fixture(autouse=True)
+def _interruptible():
+    """Undo what a shell does to its background processes: they ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
