@@ -203,9 +203,18 @@ def test_groups_are_routed_through_a_pipeline(estimator, spectrograms):
     X, y = spectrograms
     groups = np.arange(len(y)) % 4
     short = clone(estimator).set_params(max_epochs=2)
+    seen = []
+
+    class Folds(GroupKFold):
+        def split(self, X, y=None, groups=None):
+            seen.append(groups)
+            return super().split(X, y, groups)
+
     with sklearn.config_context(enable_metadata_routing=True):
-        rejecting = RejectingClassifier(short, cv=GroupKFold(2))
+        rejecting = RejectingClassifier(short, cv=Folds(2))
         make_pipeline(rejecting).fit(X, y, groups=groups)
+    assert len(seen) == 1
+    np.testing.assert_array_equal(seen[0], groups)
 
 
 @every_torch_classifier
