@@ -9,25 +9,27 @@ divided by the time of a way. Every library has one native thread.
   with the dense filter matrix in torch, what a straightforward implementation could
   reach at best.
 - path -> log-mel, on wav files of the Free Spoken Digit Dataset, resampled from 8 to 16
-  kHz, where the environment variable ``SKLEARN_AUDIO_DATA`` names a folder with them.
+  kHz, in the folder that the environment variable ``SKLEARN_AUDIO_DATA`` names.
 
-Run ``python benchmarks/bench_log_mel.py``; ``--quick`` only shows that it works.
+Run ``python benchmarks/bench_log_mel.py``; ``--quick`` needs no data, and only shows
+that it works.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import librosa
 import numpy as np
 import torch
-from harness import Row, interleaved_seconds, median_ratio, run_benchmark
+from harness import Row, interleaved_seconds, median_ratio, real_data, run_benchmark
 from numpy.typing import NDArray
 from sklearn.pipeline import make_pipeline
 
+from sklearn_audio.datasets import make_sound_events, save_clips
 from sklearn_audio.feature_extraction import AudioLoader, LogMelSpectrogram
 
 BASELINE = "librosa loop"
@@ -146,20 +148,23 @@ def measure_paths(paths: Sequence[Path], n_runs: int) -> list[Row]:
     return compare(f"path (FSDD wav) {setting.describe()}", ways, n_runs)
 
 
-def spoken_digits(n_files: int) -> list[Path]:
-    """Return some files of the Free Spoken Digit Dataset; none without the data."""
-    folder = os.environ.get("SKLEARN_AUDIO_DATA")
-    if not folder:
-        return []
-    paths = sorted((Path(folder) / "fsdd" / "recordings").glob("*.wav"))
-    return paths[:: max(1, len(paths) // n_files)][:n_files]
+def spoken_digits() -> list[Path]:
+    """Return some files of the Free Spoken Digit Dataset, of all its digits."""
+    paths = sorted((real_data() / "fsdd" / "recordings").glob("*.wav"))
+    return paths[:: len(paths) // 200][:200]
+
+
+def synthetic_files(folder: str) -> list[Path]:
+    X, y = make_sound_events(2, sample_rate=8000, random_state=0)
+    return [Path(path) for path in save_clips(folder, X, y, sample_rate=8000)]
 
 
 def measure(n_runs: int, quick: bool) -> list[Row]:
     settings = [s._replace(n_clips=2) for s in SETTINGS] if quick else SETTINGS
-    rows = [row for setting in settings for row in measure_arrays(setting, n_runs)]
-    paths = spoken_digits(4 if quick else 200)
-    return rows + (measure_paths(paths, n_runs) if paths else [])
+    with TemporaryDirectory() as folder:
+        paths = synthetic_files(folder) if quick else spoken_digits()
+        rows = [row for setting in settings for row in measure_arrays(setting, n_runs)]
+        return rows + measure_paths(paths, n_runs)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

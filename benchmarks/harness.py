@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,14 @@ from threadpoolctl import threadpool_limits
 RESULTS = Path(__file__).parent / "results"
 
 Row = dict[str, str | int | float]
+
+
+def real_data() -> Path:
+    """Return the folder of the real sounds, or end: half a table is worse than none."""
+    folder = os.environ.get("SKLEARN_AUDIO_DATA")
+    if not folder:
+        raise SystemExit("Set SKLEARN_AUDIO_DATA to the folder of the real data sets.")
+    return Path(folder)
 
 
 def seconds_of(function: Callable[[], object]) -> float:

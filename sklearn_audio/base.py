@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d, validate_data
 
 from sklearn_audio._version import __version__
 from sklearn_audio.exceptions import InconsistentVersionWarning
@@ -86,6 +87,36 @@ def validate_clips(estimator: BaseEstimator, X: Any, *, reset: bool) -> NDArray:
             f"shape {estimator.input_shape_}. Use the same front end for both."
         )
     return X
+
+
+def validate_labels(estimator: BaseEstimator, y: Any) -> NDArray:
+    """Check that ``y`` holds classes, one a clip.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        The classifier that was given ``y``.
+    y : array-like of shape (n_clips,)
+        Numbers or text; a column is flattened, with a warning.
+
+    Returns
+    -------
+    y : ndarray of shape (n_clips,)
+        The labels.
+
+    Raises
+    ------
+    ValueError
+        If ``y`` is missing, continuous, or has more than one column.
+    """
+    if y is None:
+        # scikit-learn's checks look for these very words.
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is "
+            "None."
+        )
+    check_classification_targets(y)
+    return column_or_1d(y, warn=True)
 
 
 def resolve_outlier_label(outlier_label: Any, classes: NDArray) -> Any:

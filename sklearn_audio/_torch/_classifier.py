@@ -11,13 +11,12 @@ from scipy.special import softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional as F
 
 from sklearn_audio._torch._estimator import Batch, TorchEstimator
 from sklearn_audio._torch._net import AudioNet, Losses
-from sklearn_audio.base import validate_clips
+from sklearn_audio.base import validate_clips, validate_labels
 
 
 class TorchClassifier(ClassifierMixin, TorchEstimator):
@@ -176,13 +175,7 @@ class TorchClassifier(ClassifierMixin, TorchEstimator):
         return self._infer(X, self.modules_["module"]).astype(np.float64)
 
     def _validate_labels(self, X: NDArray, y: Any) -> NDArray:
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is "
-                "None."
-            )
-        check_classification_targets(y)
-        y = column_or_1d(y, warn=True)
+        y = validate_labels(self, y)
         if len(y) != len(X):
             raise ValueError(
                 f"X holds {len(X)} clips, but y holds {len(y)} labels: one a clip."

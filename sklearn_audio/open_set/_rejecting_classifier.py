@@ -27,19 +27,15 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import (
-    _check_method_params,
-    check_is_fitted,
-    column_or_1d,
-)
+from sklearn.utils.validation import _check_method_params, check_is_fitted
 
 from sklearn_audio.base import (
     VersionedEstimator,
     label_outliers,
     rejection_threshold,
     resolve_outlier_label,
+    validate_labels,
 )
 
 Familiarity = Callable[[Any, Any], NDArray]
@@ -255,7 +251,7 @@ class RejectingClassifier(MetaEstimatorMixin, ClassifierMixin, VersionedEstimato
             If the classifier lacks the method that ``familiarity`` reads.
         """
         X, y = indexable(X, y)
-        y = self._validate_labels(y)
+        y = validate_labels(self, y)
         routed = self._route(params)
         self.outlier_label_ = resolve_outlier_label(self.outlier_label, np.unique(y))
         self.estimator_ = clone(self.estimator).fit(X, y, **routed.estimator.fit)
@@ -406,15 +402,6 @@ class RejectingClassifier(MetaEstimatorMixin, ClassifierMixin, VersionedEstimato
                     "rejection_rate=None to reject nothing."
                 )
         return check_cv(n_splits, y, classifier=True)
-
-    def _validate_labels(self, y: Any) -> NDArray:
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is "
-                "None."
-            )
-        check_classification_targets(y)
-        return column_or_1d(y, warn=True)
 
     def _route(self, params: dict[str, Any]) -> Bunch:
         if sklearn.get_config()["enable_metadata_routing"]:
