@@ -22,8 +22,8 @@ class ScatteringResNetClassifier(TorchClassifier):
 
     The classifier of [1]_: a Morlet scattering transform of two orders, which has
     nothing to learn, takes over from the first convolution and the first two layers of
-    ResNet-18 [2]_. On few clips it beats the plain network by a wide margin. With
-    ``J = n_scales`` and ``L = n_angles`` it hands on
+    ResNet-18 [2]_. On few clips, without augmentation, it beats the plain network by a
+    wide margin. With ``J = n_scales`` and ``L = n_angles`` it hands on
 
     .. math:: 1 + J L + \tfrac12 J (J - 1) L^2
 
@@ -39,8 +39,8 @@ class ScatteringResNetClassifier(TorchClassifier):
         network: a 3 x 3 convolution and the first two layers.
     width : int, default=16
         Channels of ResNet-18's first layer; later layers have 2, 4 and 8 times as
-        many. The original has 64. 16 trains 5 to 10 times as fast and is no worse on
-        a few hundred clips.
+        many. The original has 64. 16 trains nine times as fast and is no worse on a
+        few hundred clips.
     n_scales : int, default=2
         J: the scattering averages over ``2**n_scales`` bands and frames.
     n_angles : int, default=8
