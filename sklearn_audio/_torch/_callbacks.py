@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,32 @@ def _check_finite(name: str, loss: float, epoch: int) -> None:
             f"Training diverged: {name} is {loss} in epoch {epoch}. Lower lr, and "
             "scale X (large values are the usual cause)."
         )
+
+
+class CosineSchedule(Callback):
+    """Lower the learning rate of ``net.optimizer_`` along half a cosine, to nearly 0.
+
+    Parameters
+    ----------
+    n_epochs : int
+        Epochs of the training.
+    """
+
+    def __init__(self, n_epochs: int) -> None:
+        self.n_epochs = n_epochs
+
+    def on_train_begin(self, net: Any, **_: Any) -> None:
+        """Note where the training starts; one that is resumed starts anew."""
+        self.first_ = len(net.history)
+        groups = net.optimizer_.param_groups
+        self.rates_ = [group.setdefault("initial_lr", group["lr"]) for group in groups]
+
+    def on_epoch_begin(self, net: Any, **_: Any) -> None:
+        """Set the rate of the epoch."""
+        epoch = len(net.history) - 1 - self.first_
+        share = 0.5 * (1 + math.cos(math.pi * epoch / self.n_epochs))
+        for group, rate in zip(net.optimizer_.param_groups, self.rates_, strict=True):
+            group["lr"] = rate * share
 
 
 class ProgressBar(Callback):

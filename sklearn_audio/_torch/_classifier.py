@@ -60,65 +60,8 @@ class TorchClassifier(ClassifierMixin, TorchEstimator):
             If ``X`` is not finite or has the wrong shape, if ``y`` holds one class
             alone, or if the training diverges.
         """
-        resume = self._can_resume()
-        X = validate_clips(self, X, reset=not resume)
-        y = self._validate_labels(X, y)
-        classes = np.unique(y)
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs at least 2 classes, but y holds 1 class: "
-                f"{classes.tolist()}."
-            )
-        if resume and not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                f"warm_start=True needs the classes of the first fit, "
-                f"{self.classes_.tolist()}, but y holds {classes.tolist()}."
-            )
-        self.classes_ = classes
+        X, y, resume = self._learn_classes(X, y)
         self._train_on_labels(X, y, resume=resume)
-        return self
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(
-        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None
-    ) -> Self:
-        """Train for one epoch on some of the clips.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_features) or (n_clips, n_bands, n_frames)
-            Some clips, at least two.
-        y : array-like of shape (n_clips,)
-            Their classes.
-        classes : array-like of shape (n_classes,), optional
-            All classes of all calls; needed at the first call.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If the first call lacks ``classes``, or if ``y`` holds other classes.
-        """
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight='balanced' needs all labels at once, which partial_fit "
-                "never sees. Give the weights as a dict."
-            )
-        resume = self.__sklearn_is_fitted__()
-        X = validate_clips(self, X, reset=not resume)
-        y = self._validate_labels(X, y)
-        self._learn_classes(classes, resume=resume)
-        strangers = np.setdiff1d(y, self.classes_)
-        if len(strangers):
-            raise ValueError(
-                f"y holds {strangers.tolist()}, which are not among the classes "
-                f"{self.classes_.tolist()} of the first call to partial_fit."
-            )
-        self._train_on_labels(X, y, resume=resume, partial=True)
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray:
@@ -174,6 +117,25 @@ class TorchClassifier(ClassifierMixin, TorchEstimator):
         X = validate_clips(self, X, reset=False)
         return self._infer(X, self.modules_["module"]).astype(np.float64)
 
+    def _learn_classes(self, X: Any, y: Any) -> tuple[NDArray, NDArray, bool]:
+        """Check the data of a fit; say whether it continues the last one."""
+        resume = self._can_resume()
+        X = validate_clips(self, X, reset=not resume)
+        y = self._validate_labels(X, y)
+        classes = np.unique(y)
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least 2 classes, but y holds 1 class: "
+                f"{classes.tolist()}."
+            )
+        if resume and not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"warm_start=True needs the classes of the first fit, "
+                f"{self.classes_.tolist()}, but y holds {classes.tolist()}."
+            )
+        self.classes_ = classes
+        return X, y, resume
+
     def _validate_labels(self, X: NDArray, y: Any) -> NDArray:
         y = validate_labels(self, y)
         if len(y) != len(X):
@@ -181,20 +143,6 @@ class TorchClassifier(ClassifierMixin, TorchEstimator):
                 f"X holds {len(X)} clips, but y holds {len(y)} labels: one a clip."
             )
         return y
-
-    def _learn_classes(self, classes: ArrayLike | None, *, resume: bool) -> None:
-        if resume:
-            if classes is not None and not np.array_equal(
-                np.unique(classes), self.classes_
-            ):
-                raise ValueError(
-                    f"classes={np.unique(classes).tolist()} differs from that of the "
-                    f"first call to partial_fit: {self.classes_.tolist()}."
-                )
-        elif classes is None:
-            raise ValueError("classes must be passed on the first call to partial_fit.")
-        else:
-            self.classes_ = np.unique(classes)
 
     def _train_on_labels(self, X: NDArray, y: NDArray, **kwargs: Any) -> None:
         indices = np.searchsorted(self.classes_, y)

@@ -15,7 +15,6 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from skorch.helper import predefined_split
-from skorch.utils import TeeGenerator
 from torch import nn
 
 from sklearn_audio._torch._arithmetic import flushed_denormals, suitable_threads
@@ -102,15 +101,7 @@ class TorchEstimator(VersionedEstimator):
 
     def _train_batch(self, net: AudioNet, batch: Batch) -> Losses:
         losses = self._losses(net, batch)
-        net.optimizer_.zero_grad()
-        losses["loss"].backward()
-        net.notify(
-            "on_grad_computed",
-            named_parameters=TeeGenerator(net.get_all_learnable_params()),
-            batch=batch,
-            training=True,
-        )
-        net.optimizer_.step()
+        net.minimise(losses["loss"], "optimizer", batch)
         return losses
 
     def _validate_batch(self, net: AudioNet, batch: Batch) -> Losses:

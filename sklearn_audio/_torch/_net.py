@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from skorch import NeuralNet
+from skorch.utils import TeeGenerator
 from torch import nn
 
 from sklearn_audio._torch._batches import ArrayDataset, BatchIterator
@@ -129,6 +130,22 @@ class AudioNet(NeuralNet):
         """Let the estimator train on a batch, and record every loss."""
         losses = self.train_batch(self, self._to_device(batch))
         return self._recorded("train", losses)
+
+    def minimise(
+        self, loss: torch.Tensor, optimizer: str, batch: tuple[torch.Tensor, ...]
+    ) -> None:
+        """Take one step of an optimiser down a loss; callbacks may clip gradients."""
+        groups = self.optimizers[optimizer].param_groups
+        self.optimizers[optimizer].zero_grad()
+        # In a game a loss passes through networks that are not this optimiser's.
+        loss.backward(inputs=[weight for group in groups for weight in group["params"]])
+        self.notify(
+            "on_grad_computed",
+            named_parameters=TeeGenerator(self.get_all_learnable_params()),
+            batch=batch,
+            training=True,
+        )
+        self.optimizers[optimizer].step()
 
     def validation_step(self, batch: tuple[torch.Tensor, ...], **_: Any) -> Losses:
         """Let the estimator judge a batch, and record every loss."""

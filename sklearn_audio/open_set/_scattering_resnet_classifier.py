@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_audio._torch._classifier import TorchClassifier
+from sklearn_audio._torch._incremental_classifier import IncrementalClassifier
 from sklearn_audio._torch._net import AudioNet
 from sklearn_audio._torch._resnet import ResNet
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from skorch.callbacks import Callback
 
 
-class ScatteringResNetClassifier(TorchClassifier):
+class ScatteringResNetClassifier(IncrementalClassifier):
     r"""ResNet-18 with wavelet scattering in place of its first blocks.
 
     The classifier of [1]_: a Morlet scattering transform of two orders, which has
@@ -128,7 +128,7 @@ class ScatteringResNetClassifier(TorchClassifier):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **TorchClassifier._parameter_constraints,
+        **IncrementalClassifier._parameter_constraints,
         "first_stage": [StrOptions({"scattering", "convolution"})],
         "width": [Interval(Integral, 1, None, closed="left")],
         "n_scales": [Interval(Integral, 1, None, closed="left")],

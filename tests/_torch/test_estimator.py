@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 import sklearn_audio.base
 from sklearn_audio._torch import _device
-from sklearn_audio._torch._classifier import TorchClassifier
+from sklearn_audio._torch._incremental_classifier import IncrementalClassifier
 from sklearn_audio.exceptions import InconsistentVersionWarning
 
 
@@ -35,8 +35,11 @@ class Perceptron(nn.Module):
         return self.layers(x)
 
 
-class PerceptronClassifier(TorchClassifier):
-    _parameter_constraints = {**TorchClassifier._parameter_constraints, "width": [int]}
+class PerceptronClassifier(IncrementalClassifier):
+    _parameter_constraints = {
+        **IncrementalClassifier._parameter_constraints,
+        "width": [int],
+    }
     _module_classes = {"module": Perceptron}
 
     def __init__(
