@@ -4,7 +4,11 @@ import os
 
 # check_estimator skips its array-API checks unless this precedes the import of SciPy.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
+# No test needs a screen.
+os.environ.setdefault("MPLBACKEND", "agg")
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +25,14 @@ def _one_native_thread():
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_stays_open() -> Iterator[None]:
+    """Close what a test or an example drew; import nothing where it drew nothing."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ From sound to numbers
         loaders of public sets, and makers of synthetic sounds
     :mod:`sklearn_audio.feature_extraction`
         audio files to waveforms to log-mel spectrograms
+    :mod:`sklearn_audio.augmentation`
+        random changes of sounds, for more training clips
 
 Estimators
     :mod:`sklearn_audio.open_set`
@@ -18,6 +20,8 @@ Judging them
         open-set metrics and scorers
     :mod:`sklearn_audio.model_selection`
         splitters that keep unknown classes out of the training folds
+    :mod:`sklearn_audio.inspection`
+        pictures of scores, curves, losses and generated clips
 
 What may go wrong
     :mod:`sklearn_audio.exceptions`

@@ -1,7 +1,9 @@
 from . import (
+    augmentation,
     datasets,
     exceptions,
     feature_extraction,
+    inspection,
     metrics,
     model_selection,
     open_set,

@@ -14,10 +14,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import get_scorer as sklearn_get_scorer
 from sklearn.metrics import get_scorer_names as sklearn_get_scorer_names
-from sklearn.pipeline import Pipeline
 
 from sklearn_audio.base import resolve_outlier_label
 from sklearn_audio.metrics._checks import (
@@ -34,6 +32,11 @@ from sklearn_audio.metrics._open_set_ranking import (
     open_set_auroc,
 )
 from sklearn_audio.metrics._oscr import ccr_at_fpr, oscr_score
+from sklearn_audio.metrics._responses import (
+    Responses,
+    known_classes,
+    nested_estimators,
+)
 
 
 def get_scorer(scoring: Any) -> Callable[[Any, Any, Any], float]:
@@ -151,22 +154,22 @@ class _FamiliarityScorer(_OpenSetScorer):
     """Scores a metric of ``(y_known, y_score)``."""
 
     def _measure(self, estimator: Any, X: Any, y_true: Any) -> float:
-        known = check_known_labels(_classes(estimator))
+        known = check_known_labels(known_classes(estimator))
         codes = encode_labels(check_labels(y_true, "y_true"), known, "y_true")
         is_known = codes < len(known)
-        return self.metric(is_known, _Responses(estimator, X).familiarity())
+        return self.metric(is_known, Responses(estimator, X).familiarity())
 
 
 class _ClosedSetScorer(_OpenSetScorer):
     """Scores a metric of ``(y_true, closed-set y_pred, y_score, known_labels)``."""
 
     def _measure(self, estimator: Any, X: Any, y_true: Any) -> float:
-        responses = _Responses(estimator, X)
+        responses = Responses(estimator, X)
         return self.metric(
             y_true,
             responses.closed_set_predictions(),
             responses.familiarity(),
-            known_labels=_classes(estimator),
+            known_labels=known_classes(estimator),
         )
 
 
@@ -177,7 +180,7 @@ class _AnswerScorer(_OpenSetScorer):
         return self.metric(
             y_true,
             estimator.predict(X),
-            known_labels=_classes(estimator),
+            known_labels=known_classes(estimator),
             outlier_label=_outlier_label(estimator),
         )
 
@@ -198,87 +201,12 @@ _SCORERS: dict[str, _OpenSetScorer] = {
 }
 
 
-class _Responses:
-    """What a fitted classifier says about clips, each method called once at most."""
-
-    def __init__(self, estimator: Any, X: Any) -> None:
-        self._estimator = estimator
-        self._X = X
-        self._class_scores: NDArray | None = None
-
-    def familiarity(self) -> NDArray:
-        if hasattr(self._estimator, "score_samples"):
-            return self._estimator.score_samples(self._X)
-        if self._has_class_scores():
-            return self._scores_per_class().max(axis=1)
-        raise ValueError(
-            f"{type(self._estimator).__name__} has none of score_samples, "
-            "predict_proba and decision_function: there is no familiarity to score."
-        )
-
-    def closed_set_predictions(self) -> NDArray:
-        if self._has_class_scores():
-            classes = np.asarray(_classes(self._estimator))
-            return classes[self._scores_per_class().argmax(axis=1)]
-        return self._estimator.predict(self._X)
-
-    def _has_class_scores(self) -> bool:
-        return any(
-            hasattr(self._estimator, method)
-            for method in ("predict_proba", "decision_function")
-        )
-
-    def _scores_per_class(self) -> NDArray:
-        if self._class_scores is None:
-            self._class_scores = _scores_per_class(self._estimator, self._X)
-        return self._class_scores
-
-
-def _scores_per_class(estimator: Any, X: Any) -> NDArray:
-    """Return the score of each clip for each class, (n_clips, n_classes)."""
-    if hasattr(estimator, "predict_proba"):
-        scores = np.asarray(estimator.predict_proba(X))
-    else:
-        scores = np.asarray(estimator.decision_function(X))
-        if scores.ndim == 1:
-            scores = np.column_stack([-scores, scores])
-    n_classes = len(_classes(estimator))
-    if scores.ndim != 2 or scores.shape[1] != n_classes:
-        raise ValueError(
-            f"{type(estimator).__name__} gives scores of shape {scores.shape}, "
-            f"expected one column for each of its {n_classes} classes."
-        )
-    return scores
-
-
-def _classes(estimator: Any) -> Any:
-    try:
-        return estimator.classes_
-    except AttributeError as error:
-        raise ValueError(
-            f"Open-set scorers need a fitted classifier, whose classes_ are the known "
-            f"labels, but {type(estimator).__name__} has no classes_."
-        ) from error
-
-
 def _outlier_label(estimator: Any) -> Any:
     """Return the label of rejected clips, asking through pipelines and searches."""
-    inner = estimator
-    while inner is not None:
+    for inner in nested_estimators(estimator):
         if hasattr(inner, "outlier_label_"):
             return inner.outlier_label_
-        inner = _wrapped_estimator(inner)
-    return resolve_outlier_label("auto", np.asarray(_classes(estimator)))
-
-
-def _wrapped_estimator(estimator: Any) -> Any:
-    """Return the fitted estimator that answers for a meta-estimator, or None."""
-    if isinstance(estimator, Pipeline):
-        return estimator[-1]
-    for attribute in ("best_estimator_", "estimator_"):
-        if hasattr(estimator, attribute):
-            return getattr(estimator, attribute)
-    return None
+    return resolve_outlier_label("auto", np.asarray(known_classes(estimator)))
 
 
 def _explain_unknown_name(name: str) -> str:

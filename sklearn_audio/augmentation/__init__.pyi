@@ -1,0 +1,3 @@
+from ._augmenting_classifier import AugmentingClassifier as AugmentingClassifier
+from ._spectrogram_augmenter import SpectrogramAugmenter as SpectrogramAugmenter
+from ._waveform_augmenter import WaveformAugmenter as WaveformAugmenter

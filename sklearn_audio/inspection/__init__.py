@@ -1,0 +1,23 @@
+"""Pictures that tell how a model came to its answers, in scikit-learn's manner.
+
+Each display has class methods that compute and draw at once, ``from_estimator`` among
+them, and ``plot``, which draws again what was computed. The artists are kept in
+attributes, ``ax_`` and ``figure_`` among them, to be changed at will. Needs matplotlib,
+the extra ``plot``, but only to draw.
+
+Known against unknown clips
+    :class:`ScoreHistogramDisplay`
+        familiarity of both sides, and the threshold between them
+    :class:`OpenSetRocDisplay`
+        ROC and OSCR curves: what each threshold would accept
+
+How a network was trained
+    :class:`TrainingHistoryDisplay`
+        every loss, epoch by epoch
+    :class:`GeneratedSamplesDisplay`
+        what a generator makes up, beside real clips
+"""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
