@@ -1,5 +1,9 @@
 """Classifiers that may say "unknown".
 
+A classifier that is trained to reject
+    :class:`OpenSetGANClassifier`
+        learns from outliers that it makes for itself, for few clips
+
 Any classifier with an outlier label
     :class:`RejectingClassifier`
         rejects by a threshold on the classifier's own outputs
@@ -7,6 +11,8 @@ Any classifier with an outlier label
 Closed-set networks to put into it
     :class:`ScatteringResNetClassifier`
         ResNet-18 behind a wavelet scattering transform, for few clips
+    :class:`AugGANClassifier`
+        the same as the discriminator of a multi-class GAN, on augmented clips
 """
 
 import lazy_loader as _lazy

@@ -37,6 +37,7 @@ from sklearn_audio.base import (
     resolve_outlier_label,
     validate_labels,
 )
+from sklearn_audio.open_set._calibration import calibration_splitter
 
 Familiarity = Callable[[Any, Any], NDArray]
 
@@ -359,7 +360,7 @@ class RejectingClassifier(MetaEstimatorMixin, ClassifierMixin, VersionedEstimato
         return rejection_threshold(out_of_fold, scores, self.rejection_rate)
 
     def _out_of_fold_scores(self, X: Any, y: NDArray, routed: Bunch) -> NDArray:
-        splits = self._make_splitter(y).split(X, y, **routed.splitter.split)
+        splits = calibration_splitter(self.cv, y).split(X, y, **routed.splitter.split)
         folds = Parallel(n_jobs=self.n_jobs)(
             delayed(self._score_fold)(X, y, train, test, routed.estimator.fit)
             for train, test in splits
@@ -389,19 +390,6 @@ class RejectingClassifier(MetaEstimatorMixin, ClassifierMixin, VersionedEstimato
                 f"returned an array of shape {scores.shape}."
             )
         return scores
-
-    def _make_splitter(self, y: NDArray) -> BaseCrossValidator:
-        n_splits = 5 if self.cv is None else self.cv
-        if isinstance(n_splits, int):
-            smallest = np.unique(y, return_counts=True)[1].min()
-            n_splits = min(n_splits, int(smallest))
-            if n_splits < 2:
-                raise ValueError(
-                    "A class has one sample alone, so that no threshold can be "
-                    "calibrated out of fold. Give every class at least 2 clips, or set "
-                    "rejection_rate=None to reject nothing."
-                )
-        return check_cv(n_splits, y, classifier=True)
 
     def _route(self, params: dict[str, Any]) -> Bunch:
         if sklearn.get_config()["enable_metadata_routing"]:
