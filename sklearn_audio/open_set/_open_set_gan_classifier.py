@@ -288,11 +288,11 @@ class OpenSetGANClassifier(OpenSetGAN):
     >>> from sklearn_audio.feature_extraction import LogMelSpectrogram
     >>> from sklearn_audio.open_set import OpenSetGANClassifier
     >>> X, y = make_sound_events(60, ["bell", "chirp"], random_state=0)
-    >>> classifier = make_pipeline(
-    ...     LogMelSpectrogram(n_mels=32, hop_length=512),
-    ...     OpenSetGANClassifier(width=4, max_epochs=10, cv=2, random_state=0),
+    >>> small = OpenSetGANClassifier(
+    ...     width=4, max_epochs=20, lr=1e-2, batch_size=16, cv=2, random_state=0
     ... )
-    >>> classifier = classifier.fit(X, y)
+    >>> front_end = LogMelSpectrogram(n_mels=32, hop_length=512)
+    >>> classifier = make_pipeline(front_end, small).fit(X, y)
     >>> X_new, y_new = make_sound_events(
     ...     20, ["bell", "chirp"], n_outliers=20, random_state=1
     ... )
