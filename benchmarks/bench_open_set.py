@@ -20,21 +20,19 @@ from collections.abc import Sequence
 import numpy as np
 from harness import Row, median_ratio, run_benchmark, seconds_of
 from open_set_protocol import (
-    Sounds,
     draw_few,
-    judge,
+    judge_closed_set,
     make_sounds,
     read_commands,
     summarised,
 )
 from sklearn.base import ClassifierMixin
-from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_audio.feature_extraction import SpectrogramStatistics
-from sklearn_audio.open_set import RejectingClassifier, ScatteringResNetClassifier
+from sklearn_audio.open_set import ScatteringResNetClassifier
 
 FIGURES = ("accuracy", "auroc", "aupr_out", "fpr_at_95_tpr", "oscr")
 FAMILIARITIES = ("max_proba", "max_decision", "energy")
@@ -61,22 +59,6 @@ def make_classifiers(seed: int, quick: bool) -> dict[str, ClassifierMixin]:
     return {**networks, "logistic regression on statistics": linear}
 
 
-def judge_closed_set(
-    classifier: ClassifierMixin, familiarity: str, sounds: Sounds
-) -> dict[str, float]:
-    # No metric here needs a threshold, so that none is calibrated.
-    rejecting = RejectingClassifier(
-        FrozenEstimator(classifier), familiarity=familiarity, rejection_rate=None
-    ).fit(sounds.X, sounds.y)
-    figures = judge(
-        sounds,
-        classifier.predict(sounds.X_test),
-        rejecting.score_samples(sounds.X_test),
-        classifier.classes_,
-    )
-    return {name: figures[name] for name in FIGURES}
-
-
 def measure(n_runs: int, quick: bool) -> list[Row]:
     sounds = make_sounds() if quick else read_commands()
     names = list(make_classifiers(0, quick))
@@ -88,9 +70,8 @@ def measure(n_runs: int, quick: bool) -> list[Row]:
             X, y = sounds.X[rows], sounds.y[rows]
             seconds[i, seed] = seconds_of(lambda c=classifier, X=X, y=y: c.fit(X, y))
             for familiarity in FAMILIARITIES:
-                figures[name, familiarity].append(
-                    judge_closed_set(classifier, familiarity, sounds)
-                )
+                judged = judge_closed_set(classifier, familiarity, sounds)
+                figures[name, familiarity].append({f: judged[f] for f in FIGURES})
     reference = seconds[names.index(REFERENCE)]
     return [
         {

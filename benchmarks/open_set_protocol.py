@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from harness import Row, real_data
 from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
 from sklearn_audio.datasets import (
@@ -23,6 +25,7 @@ from sklearn_audio.metrics import (
     open_set_auroc,
     oscr_score,
 )
+from sklearn_audio.open_set import RejectingClassifier
 
 TRAINING_SHARE = 0.1
 UNKNOWN = "unknown"
@@ -123,6 +126,18 @@ def judge(
         "fpr_at_95_tpr": fpr_at_tpr(is_known, scores),
         "oscr": oscr_score(sounds.y_test, answers, scores, known_labels=classes),
     }
+
+
+def judge_closed_set(
+    classifier: ClassifierMixin, familiarity: str, sounds: Sounds
+) -> dict[str, float]:
+    """Judge a fitted classifier by what RejectingClassifier makes of its outputs."""
+    # No figure needs a threshold, so that none is calibrated.
+    rejecting = RejectingClassifier(
+        FrozenEstimator(classifier), familiarity=familiarity, rejection_rate=None
+    ).fit(sounds.X, sounds.y)
+    scores = rejecting.score_samples(sounds.X_test)
+    return judge(sounds, classifier.predict(sounds.X_test), scores, classifier.classes_)
 
 
 def summarised(figures: list[dict[str, float]]) -> Row:

@@ -9,15 +9,13 @@ import numpy as np
 import torch
 from harness import Row
 from numpy.typing import NDArray
-from open_set_protocol import Sounds, draw_few, judge, summarised
-from sklearn.frozen import FrozenEstimator
+from open_set_protocol import Sounds, draw_few, judge, judge_closed_set, summarised
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 
 from sklearn_audio.open_set import (
     AugGANClassifier,
     OpenSetGANClassifier,
-    RejectingClassifier,
     ScatteringResNetClassifier,
 )
 
@@ -41,15 +39,6 @@ def small(estimator: Any, quick: bool) -> Any:
         if hasattr(estimator, "gan_width"):
             estimator.set_params(gan_width=4)
     return estimator.set_params(device="cpu")
-
-
-def by_posterior(classifier: Any, sounds: Sounds) -> dict[str, float]:
-    """Judge a closed-set classifier by its largest probability."""
-    # No figure here needs a threshold, so that none is calibrated.
-    rejecting = RejectingClassifier(FrozenEstimator(classifier), rejection_rate=None)
-    rejecting.fit(sounds.X, sounds.y)
-    scores = rejecting.score_samples(sounds.X_test)
-    return judge(sounds, classifier.predict(sounds.X_test), scores, classifier.classes_)
 
 
 def by_itself(
@@ -97,19 +86,19 @@ def judge_systems(sounds: Sounds, seed: int, quick: bool) -> Iterator[Figures]:
         "(1) ResNet, posterior, 100 % of the clips",
         "max_softmax",
         "0.852",
-        by_posterior(everything, sounds),
+        judge_closed_set(everything, "max_proba", sounds),
     )
     yield Figures(
         "(2) ResNet, posterior",
         "max_softmax",
         "0.624",
-        by_posterior(fitted(resnet), sounds),
+        judge_closed_set(fitted(resnet), "max_proba", sounds),
     )
     yield Figures(
         "(3) Posterior-AugGAN",
         "max_softmax",
         "0.815",
-        by_posterior(fitted(AugGANClassifier()), sounds),
+        judge_closed_set(fitted(AugGANClassifier()), "max_proba", sounds),
     )
     ours = fitted(OpenSetGANClassifier(rejection_rate=None))
     for familiarity in ("combined", *ANY_SCORES):

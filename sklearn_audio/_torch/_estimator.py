@@ -294,3 +294,9 @@ def as_images(X: torch.Tensor) -> torch.Tensor:
         A row of features is one band.
     """
     return X[:, None, None, :] if X.ndim == 2 else X[:, None]
+
+
+def image_shape_of(input_shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return bands and frames of a clip's image, as :func:`as_images` makes it."""
+    n_bands, n_frames = (1, *input_shape)[-2:]
+    return n_bands, n_frames

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sklearn_audio._torch._estimator import as_images
+from sklearn_audio._torch._estimator import as_images, image_shape_of
 from sklearn_audio._torch._scattering import Scattering2D, n_scattering_channels
 
 
@@ -151,8 +151,8 @@ class ResNet(nn.Module):
         super().__init__()
         stage: nn.Module
         if first_stage == "scattering":
-            n_bands, n_frames = (1, *input_shape)[-2:]
-            stage = ScatteringStage((n_bands, n_frames), 2 * width, n_scales, n_angles)
+            image_shape = image_shape_of(input_shape)
+            stage = ScatteringStage(image_shape, 2 * width, n_scales, n_angles)
             stride = 1  # the scattering has subsampled by 2^J already
         else:
             stage = ConvolutionStage(2 * width)

@@ -23,9 +23,13 @@ def max_logit(logits: NDArray) -> NDArray:
     return logits.max(axis=1)
 
 
-def max_softmax(logits: NDArray) -> NDArray:
-    r"""Return the largest probability, :math:`\max_k p_k(x)`."""
-    return softmax(logits, axis=1).max(axis=1)
+def max_softmax(logits: NDArray, n_classes: int) -> NDArray:
+    r"""Return the largest known probability, :math:`\max_{k \le K} p_k(x)`.
+
+    Outputs beyond the K known classes take their share of the probability: a clip that
+    looks like an outlier is not familiar.
+    """
+    return softmax(logits, axis=1)[:, :n_classes].max(axis=1)
 
 
 def energy(logits: NDArray) -> NDArray:

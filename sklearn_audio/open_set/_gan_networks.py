@@ -22,18 +22,12 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from sklearn_audio._torch._estimator import as_images
+from sklearn_audio._torch._estimator import as_images, image_shape_of
 from sklearn_audio._torch._pyramids import InversePyramid, Pyramid, layer_shapes
 
 _LEAKY_RELU = partial(nn.LeakyReLU, 0.2)
 # Variances of the posterior outside of e^±10 only overflow.
 _LARGEST_LOG_VARIANCE = 10.0
-
-
-def image_shape_of(input_shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return bands and frames; a row of features is one band."""
-    n_bands, n_frames = (1, *input_shape)[-2:]
-    return n_bands, n_frames
 
 
 class Encoder(nn.Module):

@@ -31,6 +31,7 @@ from sklearn_audio.open_set._familiarities import (
     energy,
     mahalanobis,
     max_logit,
+    max_softmax,
     measure_embeddings,
 )
 from sklearn_audio.open_set._gan_classifier import Augmenter
@@ -713,8 +714,8 @@ class OpenSetGANClassifier(OpenSetGAN):
         if name == "combined":
             parts = [self._standardised(part, outputs) for part in COMBINED]
             return np.mean(parts, axis=0)
-        if name == "max_softmax":  # clips that look reversed are not familiar
-            return softmax(outputs.logits, axis=1)[:, :n_classes].max(axis=1)
+        if name == "max_softmax":
+            return max_softmax(outputs.logits, n_classes)
         if name == "max_logit":
             return max_logit(known)
         if name == "energy":

@@ -35,8 +35,9 @@ def embeddings():
 
 @given(LOGITS)
 def test_logits_against_a_loop(logits):
+    probabilities = max_softmax(logits, logits.shape[1])
     for row, largest, surest, sum_of_all in zip(
-        logits, max_logit(logits), max_softmax(logits), energy(logits), strict=True
+        logits, max_logit(logits), probabilities, energy(logits), strict=True
     ):
         exponentials = [np.exp(logit) for logit in row]
         assert largest == max(row)
@@ -48,18 +49,23 @@ def test_logits_against_a_loop(logits):
 
 @given(LOGITS, st.floats(-20, 20))
 def test_only_the_probability_forgets_how_large_all_logits_are(logits, shift):
-    shifted = logits + shift
-    np.testing.assert_allclose(max_softmax(shifted), max_softmax(logits))
+    shifted, n = logits + shift, logits.shape[1]
+    np.testing.assert_allclose(max_softmax(shifted, n), max_softmax(logits, n))
     for familiarity in (max_logit, energy):
         np.testing.assert_allclose(
             familiarity(shifted), familiarity(logits) + shift, atol=1e-9
         )
 
 
+def test_outliers_take_their_share_of_the_probability():
+    logits = np.log([[0.2, 0.1, 0.3, 0.4]])
+    np.testing.assert_allclose(max_softmax(logits, 2), [0.2])
+
+
 def test_logits_of_any_size_stay_finite():
     logits = np.array([[1e4, -1e4], [-1e4, -1e4]])
     np.testing.assert_allclose(energy(logits), [1e4, -1e4 + np.log(2)])
-    np.testing.assert_allclose(max_softmax(logits), [1.0, 0.5])
+    np.testing.assert_allclose(max_softmax(logits, 2), [1.0, 0.5])
 
 
 def test_means_and_precision_are_those_of_ledoit_and_wolf(embeddings):

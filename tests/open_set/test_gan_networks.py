@@ -4,12 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_audio.open_set._gan_networks import (
-    Detector,
-    Encoder,
-    Generator,
-    image_shape_of,
-)
+from sklearn_audio._torch._estimator import image_shape_of
+from sklearn_audio.open_set._gan_networks import Detector, Encoder, Generator
 
 # The paper's, odd sides, one band or frame alone, tiny ones, and rows of features.
 SHAPES = [
