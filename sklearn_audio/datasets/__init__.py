@@ -7,6 +7,8 @@ names, and the speaker or recording that each clip comes from. The user guide,
 Sounds that need no files
     :func:`make_sound_events`
         synthetic clips of everyday sounds, with sounds of no known class
+    :func:`make_anomalous_scenes`
+        backgrounds of any origin, some with a foreign event mixed in
     :func:`save_clips`
         write clips as wav files, one subfolder a class
 

@@ -1,3 +1,4 @@
+from ._anomalous_scenes import make_anomalous_scenes as make_anomalous_scenes
 from ._base import get_data_home as get_data_home
 from ._esc10 import load_esc10 as load_esc10
 from ._esc50 import load_esc50 as load_esc50

@@ -19,6 +19,10 @@ Naming and rejecting together, over all thresholds
     :func:`oscr_curve`, :func:`oscr_score`, :func:`ccr_at_fpr`
         clips that are accepted *and* named rightly, against unknown clips accepted
 
+Anomalous against normal clips, at few false alarms
+    :func:`partial_auc`
+        area under the ROC curve while few normal clips raise an alarm
+
 Final answers of ``predict``
     :func:`open_set_accuracy`, :func:`open_set_f1`
         the outlier label counts as one more class

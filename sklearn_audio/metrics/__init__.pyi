@@ -7,4 +7,5 @@ from ._open_set_ranking import (
     open_set_auroc,
 )
 from ._oscr import ccr_at_fpr, oscr_curve, oscr_score
+from ._partial_auc import partial_auc
 from ._scorers import get_scorer, get_scorer_names

@@ -51,6 +51,26 @@ def check_y_known(y_known: Any) -> NDArray[np.bool_]:
     return y_known.astype(bool)
 
 
+def check_y_normal(y_normal: Any) -> NDArray[np.bool_]:
+    """Return True for each normal clip, or raise ValueError."""
+    y_normal = np.asarray(y_normal)
+    if y_normal.ndim != 1:
+        raise ValueError(
+            "y_normal must be 1-D, one label per clip, got an array of shape "
+            f"{y_normal.shape}."
+        )
+    values = y_normal.tolist()
+    are_booleans = all(isinstance(value, bool) for value in values)
+    if not are_booleans and not set(values) <= {1, -1}:
+        raise ValueError(
+            "y_normal must be boolean, True for a normal clip, or 1 for a normal and "
+            "-1 for an anomalous clip as in predict of outlier detectors, got "
+            f"{sorted(set(values), key=repr)[:5]}. Where 1 marks anomalies, pass "
+            "y == 0."
+        )
+    return y_normal == 1
+
+
 def check_labels(labels: Any, name: str) -> list[Hashable]:
     """Return class labels as a list of Python objects, or raise ValueError.
 

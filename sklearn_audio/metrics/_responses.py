@@ -1,4 +1,4 @@
-"""What fitted classifiers say about clips, asked for as scorers and plots need it."""
+"""What fitted estimators say about clips, asked for as scorers and plots need it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 
 
 class Responses:
-    """What a fitted classifier says about clips, each method called once at most."""
+    """What a fitted estimator says about clips, each method called once at most."""
 
     def __init__(self, estimator: Any, X: Any) -> None:
         self._estimator = estimator
@@ -22,6 +22,10 @@ class Responses:
         """Return how familiar the clips are; higher is more familiar."""
         if hasattr(self._estimator, "score_samples"):
             return self._estimator.score_samples(self._X)
+        if not knows_classes(self._estimator) and hasattr(
+            self._estimator, "decision_function"
+        ):
+            return self._estimator.decision_function(self._X)
         if self._has_class_scores():
             return self._scores_per_class().max(axis=1)
         raise ValueError(
@@ -63,6 +67,11 @@ def _scores_per_class(estimator: Any, X: Any) -> NDArray:
             f"expected one column for each of its {n_classes} classes."
         )
     return scores
+
+
+def knows_classes(estimator: Any) -> bool:
+    """Tell a fitted classifier from an outlier or novelty detector."""
+    return hasattr(estimator, "classes_")
 
 
 def known_classes(estimator: Any) -> Any:

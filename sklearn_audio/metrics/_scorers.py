@@ -32,9 +32,11 @@ from sklearn_audio.metrics._open_set_ranking import (
     open_set_auroc,
 )
 from sklearn_audio.metrics._oscr import ccr_at_fpr, oscr_score
+from sklearn_audio.metrics._partial_auc import partial_auc
 from sklearn_audio.metrics._responses import (
     Responses,
     known_classes,
+    knows_classes,
     nested_estimators,
 )
 
@@ -81,6 +83,12 @@ def get_scorer(scoring: Any) -> Callable[[Any, Any, Any], float]:
 
     A test fold without unknown (or without known) clips gives nan and a warning, as in
     :func:`sklearn.metrics.roc_auc_score`.
+
+    ``partial_auc`` and ``dcase_partial_auc`` (10 % of false alarms) take classifiers,
+    whose unknown clips are then the anomalies, and also estimators that know no
+    classes, such as outlier detectors. Their ``y_true`` is that of
+    :func:`partial_auc`, 1 for normal and -1 for anomalous clips, and familiarity is
+    their ``score_samples``, else their ``decision_function``.
 
     Examples
     --------
@@ -160,6 +168,15 @@ class _FamiliarityScorer(_OpenSetScorer):
         return self.metric(is_known, Responses(estimator, X).familiarity())
 
 
+class _AnomalyScorer(_FamiliarityScorer):
+    """Scores a metric of ``(y_normal, y_score)``, of detectors too."""
+
+    def _measure(self, estimator: Any, X: Any, y_true: Any) -> float:
+        if knows_classes(estimator):
+            return super()._measure(estimator, X, y_true)
+        return self.metric(y_true, Responses(estimator, X).familiarity())
+
+
 class _ClosedSetScorer(_OpenSetScorer):
     """Scores a metric of ``(y_true, closed-set y_pred, y_score, known_labels)``."""
 
@@ -193,6 +210,8 @@ _SCORERS: dict[str, _OpenSetScorer] = {
         _FamiliarityScorer("aupr_out", aupr_out),
         _FamiliarityScorer("neg_equal_error_rate", equal_error_rate, sign=-1),
         _FamiliarityScorer("neg_fpr_at_95_tpr", partial(fpr_at_tpr, tpr=0.95), sign=-1),
+        _AnomalyScorer("partial_auc", partial_auc),
+        _AnomalyScorer("dcase_partial_auc", partial(partial_auc, form="dcase")),
         _ClosedSetScorer("oscr", oscr_score),
         _ClosedSetScorer("ccr_at_fpr_10", partial(ccr_at_fpr, fpr=0.1)),
         _AnswerScorer("open_set_accuracy", open_set_accuracy),

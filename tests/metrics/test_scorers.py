@@ -9,18 +9,20 @@ from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
+from sklearn.covariance import EllipticEnvelope
 from sklearn.datasets import load_iris
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.feature_selection import RFE
 from sklearn.linear_model import RidgeClassifier
-from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import NearestCentroid
+from sklearn.neighbors import KernelDensity, LocalOutlierFactor, NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, OneClassSVM
 
 from sklearn_audio.metrics import (
     aupr_in,
@@ -34,6 +36,7 @@ from sklearn_audio.metrics import (
     open_set_auroc,
     open_set_f1,
     oscr_score,
+    partial_auc,
 )
 from sklearn_audio.model_selection import OpenSetSplit
 
@@ -43,7 +46,10 @@ RANKING = {
     "aupr_out": (aupr_out, 1),
     "neg_equal_error_rate": (equal_error_rate, -1),
     "neg_fpr_at_95_tpr": (fpr_at_tpr, -1),
+    "partial_auc": (partial_auc, 1),
+    "dcase_partial_auc": (partial(partial_auc, form="dcase"), 1),
 }
+DETECTION = ["partial_auc", "dcase_partial_auc"]
 CLOSED_SET = {
     "oscr": oscr_score,
     "ccr_at_fpr_10": partial(ccr_at_fpr, fpr=0.1),
@@ -371,6 +377,95 @@ def test_misspelt_name_is_corrected():
         get_scorer("open_set_auc")
     with pytest.raises(ValueError, match=r"'xyz' is no scorer. Open-set scorers: aupr"):
         get_scorer("xyz")
+
+
+@pytest.fixture
+def sounds():
+    """Normal and anomalous clips, 1 and -1, that overlap."""
+    rng = np.random.RandomState(0)
+    y = np.repeat([1, -1], [80, 40])
+    return rng.normal(np.where(y == 1, 0, 2)[:, None], size=(120, 3)), y
+
+
+@pytest.mark.parametrize("name", DETECTION)
+@pytest.mark.parametrize(
+    "detector",
+    [
+        IsolationForest(n_estimators=5, random_state=0),
+        OneClassSVM(),
+        LocalOutlierFactor(novelty=True),
+        EllipticEnvelope(random_state=0),
+        KernelDensity(),
+        make_pipeline(StandardScaler(), GaussianMixture(random_state=0)),
+    ],
+    ids=lambda detector: type(detector).__name__,
+)
+def test_detection_scorers_take_score_samples_of_detectors(name, detector, sounds):
+    X, y = sounds
+    detector.fit(X[y == 1])
+    expected = RANKING[name][0](y, detector.score_samples(X))
+    assert get_scorer(name)(detector, X, y) == expected
+    assert get_scorer(name)(detector, X, y == 1) == expected
+    assert 0 < expected < 1
+
+
+@pytest.mark.parametrize("name", DETECTION)
+def test_detection_scorers_fall_back_on_decisions(name, sounds):
+    class DecisionsOnly(OneClassSVM):
+        score_samples = property()
+
+    X, y = sounds
+    detector = DecisionsOnly().fit(X[y == 1])
+    assert get_scorer(name)(detector, X, y) == RANKING[name][0](
+        y, detector.decision_function(X)
+    )
+
+
+@pytest.mark.parametrize("name", DETECTION)
+def test_search_for_the_best_detector(name, sounds):
+    X, y = sounds
+    folds = [
+        (train[y[train] == 1], test) for train, test in StratifiedKFold(2).split(X, y)
+    ]
+    pipeline = make_pipeline(StandardScaler(), OneClassSVM())
+    search = GridSearchCV(
+        pipeline,
+        {"oneclasssvm__gamma": [1e-3, 1.0, 1e3]},
+        cv=folds,
+        scoring=get_scorer(name),
+    ).fit(X, y)
+    expected = [
+        np.mean(
+            [
+                RANKING[name][0](
+                    y[test],
+                    pipeline.set_params(oneclasssvm__gamma=gamma)
+                    .fit(X[train])
+                    .score_samples(X[test]),
+                )
+                for train, test in folds
+            ]
+        )
+        for gamma in [1e-3, 1.0, 1e3]
+    ]
+    assert_allclose(search.cv_results_["mean_test_score"], expected)
+    assert search.best_index_ == np.argmax(expected)
+    assert get_scorer(name)(search, X, y) == get_scorer(name)(
+        search.best_estimator_, X, y
+    )
+
+
+@pytest.mark.parametrize("name", DETECTION)
+def test_detection_scorers_need_a_score_and_two_kinds_of_labels(name, sounds):
+    X, y = sounds
+    with pytest.raises(ValueError, match="KMeans has none of score_samples"):
+        get_scorer(name)(KMeans(2).fit(X), X, y)
+    with pytest.raises(ValueError, match=r"y_normal must be boolean.*\[0, 1\]"):
+        get_scorer(name)(
+            IsolationForest(n_estimators=2).fit(X), X, (y == -1).astype(int)
+        )
+    with pytest.warns(UndefinedMetricWarning, match="without anomalous clips"):
+        get_scorer(name)(OneClassSVM().fit(X), X[y == 1], y[y == 1])
 
 
 @pytest.mark.parametrize("detector", [IsolationForest(n_estimators=2), KMeans(2)])
