@@ -11,6 +11,14 @@ Known against unknown clips
     :class:`OpenSetRocDisplay`
         ROC and OSCR curves: what each threshold would accept
 
+Normal and anomalous clips
+    :class:`AnomalyScoreDisplay`
+        familiarity of a long recording, moment by moment
+    :class:`LatentSpaceDisplay`
+        where an encoder puts clips
+    :class:`ReconstructionDisplay`
+        what an autoencoder makes of clips, and the difference
+
 How a network was trained
     :class:`TrainingHistoryDisplay`
         every loss, epoch by epoch

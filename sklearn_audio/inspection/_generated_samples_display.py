@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
-from sklearn.utils import _safe_indexing, check_array, check_random_state, check_scalar
+from sklearn.utils import _safe_indexing, check_random_state, check_scalar
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import _num_samples
 
-from sklearn_audio.inspection._artists import axes_for, merge_style
+from sklearn_audio.inspection._artists import axes_for, replace_by_grid
+from sklearn_audio.inspection._clip_pictures import check_clips, clip_style, draw_clip
 from sklearn_audio.inspection._layers import require_layer
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ class GeneratedSamplesDisplay:
         n_rows = [-(-len(clips) // n_cols) for clips in sides.values()]
         first_cells = np.cumsum([0, *n_rows[:-1]]) * n_cols
         grid = self._make_grid(ax, sum(n_rows), n_cols)
-        style = _make_style(np.concatenate(list(sides.values())), im_kw, line_kw)
+        style = clip_style(np.concatenate(list(sides.values())), im_kw, line_kw)
         self.artists_ = {}
         for (title, clips), first_cell in zip(sides.items(), first_cells, strict=True):
             self.artists_[title] = [
@@ -212,16 +213,11 @@ class GeneratedSamplesDisplay:
         """Return the clips to draw, real ones first, as arrays of one shape."""
         given = {"real": self.real, "generated": self.generated}
         sides = {
-            title: check_array(clips, allow_nd=True, input_name=title)
+            title: check_clips(clips, title)
             for title, clips in given.items()
             if clips is not None
         }
         shapes = {title: clips.shape[1:] for title, clips in sides.items()}
-        if len(shapes["generated"]) > 2:
-            raise ValueError(
-                "Clips must be pictures (n_bands, n_frames) or rows (n_features,) to "
-                f"be drawn, got generated clips of shape {shapes['generated']}."
-            )
         if len(set(shapes.values())) > 1:
             raise ValueError(
                 f"Real clips of shape {shapes['real']} cannot be compared with "
@@ -236,15 +232,8 @@ class GeneratedSamplesDisplay:
         size = (1.3 * n_cols + 1, 1.4 * n_rows + 0.4)
         self.bounding_ax_ = axes_for(self, ax, figsize=size, layout="constrained")
         self.figure_ = self.bounding_ax_.figure
-        place = self.bounding_ax_.get_subplotspec()
-        if place is None:
-            raise ValueError(
-                "ax must be a subplot, as plt.subplots makes it: a grid of clips takes "
-                "its place."
-            )
-        self.bounding_ax_.set_axis_off()
         self.axes_ = np.full((n_rows, n_cols), None)
-        return place.subgridspec(n_rows, n_cols)
+        return replace_by_grid(self.bounding_ax_, n_rows, n_cols)
 
     def _draw_clip(
         self,
@@ -257,7 +246,7 @@ class GeneratedSamplesDisplay:
         ax = self.figure_.add_subplot(grid[cell], sharex=first, sharey=first)
         ax.tick_params(labelbottom=False, labelleft=False)
         self.axes_.flat[cell] = ax
-        return ax.imshow(clip, **style) if clip.ndim == 2 else ax.plot(clip, **style)[0]
+        return draw_clip(ax, clip, style)
 
     def _label_axes(self) -> None:
         from matplotlib.image import AxesImage
@@ -273,20 +262,6 @@ class GeneratedSamplesDisplay:
             )
         else:
             corner.set(xlabel="feature", ylabel="value")
-
-
-def _make_style(
-    clips: NDArray, im_kw: dict[str, Any] | None, line_kw: dict[str, Any] | None
-) -> dict[str, Any]:
-    """Return how to draw each clip, so that all can be compared."""
-    from matplotlib.lines import Line2D
-
-    if clips.ndim == 2:
-        return merge_style({"linewidth": 1}, line_kw, Line2D)
-    shared = {"origin": "lower", "aspect": "auto", "cmap": "magma"}
-    limits = {"vmin": clips.min(), "vmax": clips.max()}
-    # matplotlib refuses limits beside a norm, which has its own.
-    return {**shared, **({} if "norm" in (im_kw or {}) else limits), **(im_kw or {})}
 
 
 def _choose(X: Any, n_samples: int, random_state: int | RandomState | None) -> Any:

@@ -8,13 +8,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from sklearn_audio.inspection._artists import axes_for, label_with_area, merge_style
-from sklearn_audio.inspection._layers import find_layer, name_of
+from sklearn_audio.inspection._artists import (
+    axes_for,
+    draw_threshold,
+    label_with_area,
+    merge_style,
+)
+from sklearn_audio.inspection._layers import name_of
 from sklearn_audio.inspection._scored_clips import (
     check_both_sides,
     familiarity,
     mark_known,
     resolve_known_labels,
+    threshold_of,
 )
 from sklearn_audio.metrics._checks import (
     check_same_length,
@@ -189,7 +195,7 @@ class ScoreHistogramDisplay:
         return cls.from_predictions(
             mark_known(y, resolve_known_labels(estimator, known_labels)),
             scores,
-            threshold=_threshold_of(estimator),
+            threshold=threshold_of(estimator),
             name=name_of(estimator) if name is None else name,
             ax=ax,
             bins=bins,
@@ -328,7 +334,9 @@ class ScoreHistogramDisplay:
         self.unknown_patch_ = self._draw_side(
             self.unknown_scores, edges, density, "unknown", "tab:orange", unknown_kw
         )
-        self.threshold_line_ = self._draw_threshold(threshold_kw)
+        self.threshold_line_ = draw_threshold(
+            self.ax_.axvline, self.threshold, threshold_kw
+        )
         self.ax_.set(xlabel="familiarity", ylabel="density" if density else "clips")
         self.ax_.margins(x=0.02)
         title = self.name if name is None else name
@@ -358,25 +366,6 @@ class ScoreHistogramDisplay:
         return self.ax_.stairs(
             heights, edges, **merge_style(defaults, given, StepPatch)
         )
-
-    def _draw_threshold(self, given: dict[str, Any] | None) -> Line2D | None:
-        from matplotlib.lines import Line2D
-
-        if self.threshold is None or not np.isfinite(self.threshold):
-            return None
-        defaults = {
-            "label": f"threshold ({self.threshold:.3g})",
-            "color": "black",
-            "linestyle": "--",
-        }
-        return self.ax_.axvline(self.threshold, **merge_style(defaults, given, Line2D))
-
-
-def _threshold_of(estimator: Any) -> float | None:
-    """Return the familiarity below which the estimator rejects, if it has one."""
-    layer = find_layer(estimator, "offset_")
-    # Some of scikit-learn's detectors have an array of one number.
-    return None if layer is None else float(np.asarray(layer.estimator.offset_).item())
 
 
 def _check_finite(scores: NDArray[np.float64]) -> None:

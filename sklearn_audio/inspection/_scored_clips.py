@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_audio.inspection._layers import name_of
+from sklearn_audio.inspection._layers import find_layer, name_of
 from sklearn_audio.metrics._checks import (
     check_known_labels,
     check_labels,
@@ -26,6 +26,13 @@ def familiarity(estimator: Any, X: Any) -> NDArray[np.float64]:
             "and call from_predictions."
         )
     return estimator.score_samples(X)
+
+
+def threshold_of(estimator: Any) -> float | None:
+    """Return the familiarity below which the estimator rejects, if it has one."""
+    layer = find_layer(estimator, "offset_")
+    # Some of scikit-learn's detectors have an array of one number.
+    return None if layer is None else float(np.asarray(layer.estimator.offset_).item())
 
 
 def resolve_known_labels(estimator: Any, known_labels: Any) -> Any:

@@ -4,8 +4,11 @@ import sys
 import pytest
 
 from sklearn_audio.inspection import (
+    AnomalyScoreDisplay,
     GeneratedSamplesDisplay,
+    LatentSpaceDisplay,
     OpenSetRocDisplay,
+    ReconstructionDisplay,
     ScoreHistogramDisplay,
     TrainingHistoryDisplay,
 )
@@ -67,6 +70,35 @@ def test_importing_the_displays_imports_neither_torch_nor_matplotlib():
         (
             "TrainingHistoryDisplay.from_history",
             lambda: TrainingHistoryDisplay.from_history({}),
+        ),
+        (
+            "AnomalyScoreDisplay.plot",
+            AnomalyScoreDisplay(times=[0.0], scores=[0.0]).plot,
+        ),
+        (
+            "AnomalyScoreDisplay.from_estimator",
+            lambda: AnomalyScoreDisplay.from_estimator(None, [], []),
+        ),
+        (
+            "AnomalyScoreDisplay.from_predictions",
+            lambda: AnomalyScoreDisplay.from_predictions([], []),
+        ),
+        ("LatentSpaceDisplay.plot", LatentSpaceDisplay(points=[[0.0, 0.0]]).plot),
+        (
+            "LatentSpaceDisplay.from_estimator",
+            lambda: LatentSpaceDisplay.from_estimator(None, []),
+        ),
+        (
+            "LatentSpaceDisplay.from_latents",
+            lambda: LatentSpaceDisplay.from_latents([]),
+        ),
+        (
+            "ReconstructionDisplay.plot",
+            ReconstructionDisplay(original=[[0.0]], reconstruction=[[0.0]]).plot,
+        ),
+        (
+            "ReconstructionDisplay.from_estimator",
+            lambda: ReconstructionDisplay.from_estimator(None, []),
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
