@@ -22,6 +22,8 @@ from sklearn_audio.augmentation._checks import check_range
 # Fall of the noise from the lowest to the highest band, at most, in dB: that of brown
 # noise, 6 dB an octave, over the seven octaves below 8 kHz.
 _STEEPEST_TILT = 40.0
+# Gains that an equaliser draws; those of the bands between are interpolated.
+_N_EQUALIZER_KNOTS = 5
 # Of natural logarithms of power.
 _NEPERS_PER_DECIBEL = math.log(10) / 10
 # Values that `augment` works on at a time: 4 MB.
@@ -31,8 +33,9 @@ _BATCH_VALUES = 2**20
 class SpectrogramAugmenter(BaseEstimator):
     """Change log spectrograms at random, as other recordings of the same sounds would.
 
-    A clip is shifted and stretched in time, shifted in pitch, and drowned in noise; a
-    few bands and frames are masked (SpecAugment [1]_), and its level is changed. Every
+    A clip is shifted and stretched in time, shifted in pitch, equalised, and drowned in
+    noise; a few bands and frames are masked (SpecAugment [1]_), and its level is
+    changed. Every
     clip of a batch is changed differently, all of them at once: 32 clips of 32 bands
     and 32 frames take one core about a millisecond, so that a network can see every
     clip changed anew in every epoch.
@@ -55,6 +58,11 @@ class SpectrogramAugmenter(BaseEstimator):
         features have one band, which is not shifted.
     gain : float or None, default=6.0
         Largest change of the level, to either side, in dB.
+    equalizer : float or None, default=6.0
+        Largest change of the level of some bands, to either side, in dB, as other
+        microphones, rooms and voices make it: gains are drawn for five places from the
+        lowest band to the highest, and interpolated between. Rows of features have one
+        band, which is not equalised.
     snr : tuple of (float, float) or None, default=(10.0, 40.0)
         Range of the signal-to-noise ratio in dB: mean power of the clip to mean power
         of the noise that is added to it. Uniformly distributed.
@@ -79,8 +87,8 @@ class SpectrogramAugmenter(BaseEstimator):
 
     Notes
     -----
-    The order is: shifts and stretch, which are one bilinear interpolation; noise;
-    masks; gain.
+    The order is: shifts and stretch, which are one bilinear interpolation; equaliser;
+    noise; masks; gain.
 
     Noise is added as power, as microphones do it, and so fills what is quiet and leaves
     what is loud. It falls by 0 to 40 dB from the lowest band to the highest, which is
@@ -108,7 +116,7 @@ class SpectrogramAugmenter(BaseEstimator):
     With one effect alone, a clip becomes louder or softer as a whole:
 
     >>> only_gain = SpectrogramAugmenter(
-    ...     time_shift=0, speed=0, pitch=0, snr=None, n_masks=0, gain=6
+    ...     time_shift=0, speed=0, pitch=0, equalizer=0, snr=None, n_masks=0, gain=6
     ... )
     >>> gains = only_gain.augment(spectrograms, random_state=0) - spectrograms
     >>> bool(abs(gains).max() < 6.001), bool(gains.std(axis=(1, 2)).max() < 0.001)
@@ -127,6 +135,7 @@ class SpectrogramAugmenter(BaseEstimator):
         "speed": [Interval(Real, 0, 1, closed="both"), None],
         "pitch": [Interval(Real, 0, 1, closed="both"), None],
         "gain": [Interval(Real, 0, None, closed="left"), None],
+        "equalizer": [Interval(Real, 0, None, closed="left"), None],
         "snr": [tuple, list, None],
         "noise_probability": [Interval(Real, 0, 1, closed="both")],
         "n_masks": [Interval(Integral, 0, None, closed="left"), None],
@@ -141,6 +150,7 @@ class SpectrogramAugmenter(BaseEstimator):
         speed: float | None = 0.1,
         pitch: float | None = 0.06,
         gain: float | None = 6.0,
+        equalizer: float | None = 6.0,
         snr: tuple[float, float] | None = (10.0, 40.0),
         noise_probability: float = 0.8,
         n_masks: int | None = 2,
@@ -151,6 +161,7 @@ class SpectrogramAugmenter(BaseEstimator):
         self.speed = speed
         self.pitch = pitch
         self.gain = gain
+        self.equalizer = equalizer
         self.snr = snr
         self.noise_probability = noise_probability
         self.n_masks = n_masks
@@ -221,6 +232,9 @@ class SpectrogramAugmenter(BaseEstimator):
         self._validate_params()
         clips = X[:, None] if X.ndim == 2 else X  # (B, F, T)
         clips = self._resample(clips, generator)
+        if self.equalizer and clips.shape[1] > 1:
+            gains = _draw_curves(self.equalizer, clips, generator)  # (B, F, 1)
+            clips = clips + gains / self.decibels_per_unit
         if self.snr is not None:
             clips = self._add_noise(clips, *check_range("snr", self.snr), generator)
         if self.n_masks:
@@ -286,6 +300,18 @@ def _draw_between(
     """Draw one number a clip: (B, 1, 1)."""
     draws = torch.rand(len(like), 1, 1, generator=generator)
     return (low + (high - low) * draws).to(like.device)
+
+
+def _draw_curves(
+    largest: float, like: torch.Tensor, generator: torch.Generator
+) -> torch.Tensor:
+    """Draw smooth curves over the bands, between -largest and largest: (B, F, 1)."""
+    draws = torch.rand(len(like), 1, _N_EQUALIZER_KNOTS, generator=generator)
+    knots = largest * (2 * draws - 1)
+    curves = F.interpolate(
+        knots, size=like.shape[1], mode="linear", align_corners=True
+    )  # (B, 1, F)
+    return curves.transpose(1, 2).to(like.device)
 
 
 def _centers(n: int, like: torch.Tensor) -> torch.Tensor:

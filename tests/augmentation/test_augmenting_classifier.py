@@ -30,7 +30,7 @@ from sklearn_audio.open_set import RejectingClassifier
 # The checks' features have a spread of one, of which 6 dB are to be a small part.
 GENTLE = SpectrogramAugmenter(decibels_per_unit=40)
 ONLY_GAIN = SpectrogramAugmenter(
-    time_shift=0, speed=0, pitch=0, snr=None, n_masks=0, gain=20
+    time_shift=0, speed=0, pitch=0, equalizer=0, snr=None, n_masks=0, gain=20
 )
 
 

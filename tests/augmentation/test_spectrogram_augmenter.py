@@ -17,6 +17,7 @@ OFF = {
     "speed": 0,
     "pitch": 0,
     "gain": 0,
+    "equalizer": 0,
     "snr": None,
     "n_masks": 0,
 }
@@ -111,6 +112,25 @@ def test_gain_is_one_number_a_clip(spectrograms, decibels_per_unit):
         gains, np.broadcast_to(gains[:, :1, :1], gains.shape), atol=2e-5
     )
     assert_uniform(gains[:, 0, 0] * decibels_per_unit, -9, 9)
+
+
+@pytest.mark.parametrize("decibels_per_unit", [1, 40, 10 / np.log(10)])
+def test_equalizer_draws_gains_at_five_places_and_joins_them(decibels_per_unit):
+    augmenter = only(equalizer=8, decibels_per_unit=decibels_per_unit)
+    clips = np.full((2000, 17, 2), -30) / decibels_per_unit  # 4 bands to a place
+    gains = (augmenter.augment(clips, random_state=0) - clips) * decibels_per_unit
+    np.testing.assert_array_equal(gains[:, :, 0], gains[:, :, 1])
+    drawn = gains[:, ::4, 0]
+    expected = [np.interp(np.arange(17), np.arange(0, 17, 4), row) for row in drawn]
+    np.testing.assert_allclose(gains[:, :, 0], expected, atol=1e-4)
+    for place in drawn.T:
+        assert_uniform(place, -8, 8)
+    assert np.abs(np.corrcoef(drawn.T) - np.eye(5)).max() < 0.1
+
+
+def test_rows_are_not_equalised():
+    rows = np.random.default_rng(0).normal(size=(6, 40)).astype(np.float32)
+    np.testing.assert_array_equal(only(equalizer=8).augment(rows), rows)
 
 
 def power(decibels):
@@ -290,6 +310,7 @@ def test_any_level_will_do(level, seed):
         ({"time_shift": 1.5}, "'time_shift' parameter"),
         ({"speed": -0.1}, "'speed' parameter"),
         ({"gain": np.inf}, "'gain' parameter"),
+        ({"equalizer": -1}, "'equalizer' parameter"),
         ({"n_masks": 1.5}, "'n_masks' parameter"),
         ({"decibels_per_unit": 0}, "'decibels_per_unit' parameter"),
         ({"snr": 10}, "'snr' parameter"),
