@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -138,6 +139,7 @@ def table(read_sounds: Callable[[int], Sounds], n_runs: int, quick: bool) -> lis
             read_sounds(seed), seed, quick
         ):
             results.setdefault((system, familiarity, published), []).append(figures)
+            print(seed, system, familiarity, figures["auroc"], file=sys.stderr)
     ours = [
         f["auroc"] for f in results["(4) OpenSetGANClassifier", "combined", "0.883"]
     ]

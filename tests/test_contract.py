@@ -36,7 +36,7 @@ TORCH_CLASSIFIERS = [
     SMALL_RESNET,
     clone(SMALL_RESNET).set_params(first_stage="convolution", lr=3e-3),
     AugGANClassifier(first_stage="convolution", max_epochs=6, **SMALL_GAN),
-    OpenSetGANClassifier(outliers="reversed", max_epochs=8, cv=2, **SMALL_GAN),
+    OpenSetGANClassifier(max_epochs=8, cv=2, **SMALL_GAN),
     OpenSetGANClassifier(
         outliers="generated",
         max_epochs=6,

@@ -87,7 +87,8 @@ class GANClassifier(TorchClassifier):
         if isinstance(augment, str):
             # Neighbouring features of a row need not be neighbours in time.
             augment = SpectrogramAugmenter() if X.ndim == 3 else None
-        return X if augment is None else augment(X, net.generator)
+        # There may be no outliers in a batch.
+        return X if augment is None or len(X) == 0 else augment(X, net.generator)
 
     def _mixed(
         self, net: AudioNet, X: torch.Tensor, indices: torch.Tensor

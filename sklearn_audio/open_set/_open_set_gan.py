@@ -28,28 +28,37 @@ from sklearn_audio.open_set._gan_losses import (
     structure_loss,
 )
 from sklearn_audio.open_set._gan_networks import Detector, Encoder, Generator
+from sklearn_audio.open_set._outlier_clips import OUTLIER_MAKERS, OutlierMaker
 
 Posterior = tuple[torch.Tensor, torch.Tensor]  # mean and log-variance: (B, Z), (B, Z)
 
-# Every second clip of a batch is shown backwards as well.
-_REVERSED_SHARE = 0.5
+GENERATED = "generated"
+OUTLIER_KINDS = (*OUTLIER_MAKERS, GENERATED)
 
 
 class OpenSetGAN(GANClassifier):
     """One classifier, trained jointly with what makes its outliers.
 
     The networks are "module", the classifier, and where outliers are generated
-    "encoder", "generator" and "detector". Where clips are reversed, the classifier has
-    as many outputs more as there are classes: class k backwards is class K + k.
+    "encoder", "generator" and "detector". Outliers that are made of training clips have
+    outputs of their own, as many of each kind as there are classes: where clips are
+    reversed first, class k backwards is class K + k.
     """
 
     @property
-    def _generates(self) -> bool:
-        return self.outliers in ("generated", "both")
+    def _kinds(self) -> tuple[str, ...]:
+        if self.outliers is None:
+            return ()
+        kinds = self.outliers
+        return (kinds,) if isinstance(kinds, str) else tuple(kinds)
 
     @property
-    def _reverses(self) -> bool:
-        return self.outliers in ("reversed", "both")
+    def _generates(self) -> bool:
+        return GENERATED in self._kinds
+
+    @property
+    def _makers(self) -> list[OutlierMaker]:
+        return [OUTLIER_MAKERS[kind] for kind in self._kinds if kind != GENERATED]
 
     @property
     def _module_classes(self) -> dict[str, type[nn.Module]]:  # type: ignore[override]
@@ -64,7 +73,7 @@ class OpenSetGAN(GANClassifier):
 
     @property
     def _n_outputs(self) -> int:
-        return len(self.classes_) * (2 if self._reverses else 1)
+        return len(self.classes_) * (1 + len(self._makers))
 
     def _module_arguments(self) -> dict[str, dict[str, Any]]:
         shared = {"input_shape": self.input_shape_, "width": self.gan_width}
@@ -172,17 +181,15 @@ class OpenSetGAN(GANClassifier):
     def _labelled_inputs(
         self, net: AudioNet, batch: Batch
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return augmented clips, some of them backwards too, and their classes."""
+        """Return augmented clips, outliers made of them, and the classes of all."""
         X, y = batch
-        clips = self._augmented(net, X)  # (B, F, T)
-        if not self._reverses:
-            return clips, y
-        n_reversed = max(1, int(_REVERSED_SHARE * len(X)))
-        rows = torch.randperm(len(X), generator=net.generator)[:n_reversed]
-        rows = rows.to(X.device)
-        backwards = self._augmented(net, X[rows].flip(-1))  # (B/2, F, T)
-        indices = torch.cat([y, y[rows] + len(self.classes_)])
-        return torch.cat([clips, backwards]), indices
+        clips, indices = [self._augmented(net, X)], [y]
+        for kind, make_outliers in enumerate(self._makers, start=1):
+            # Made before they are changed, so that noise and level hide the seams.
+            outliers, sources = make_outliers(X, y, net.generator)
+            clips.append(self._augmented(net, outliers))
+            indices.append(sources + kind * len(self.classes_))
+        return torch.cat(clips), torch.cat(indices)  # (B', F, T), (B',)
 
     def _fake(self, net: AudioNet, posterior: Posterior) -> torch.Tensor:
         return net.modules["generator"](self._outlier_latents(net, posterior))

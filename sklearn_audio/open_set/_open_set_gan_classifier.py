@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
@@ -40,7 +40,7 @@ from sklearn_audio.open_set._gan_losses import (
     class_distances,
     sinkhorn_divergence,
 )
-from sklearn_audio.open_set._open_set_gan import OpenSetGAN
+from sklearn_audio.open_set._open_set_gan import OUTLIER_KINDS, OpenSetGAN
 
 if TYPE_CHECKING:
     from skorch.callbacks import Callback
@@ -54,7 +54,7 @@ _N_FOLDS = 4
 class Outputs(NamedTuple):
     """What one member makes of n clips."""
 
-    logits: NDArray  # (n, K) or, with those of reversed clips, (n, 2K)
+    logits: NDArray  # (n, K) or, with those of outliers made of clips, (n, 2K or 3K)
     embeddings: NDArray  # (n, d)
     realness: NDArray  # (n,): the detector's logits; zero where there is none
 
@@ -62,13 +62,14 @@ class Outputs(NamedTuple):
 class OpenSetGANClassifier(OpenSetGAN):
     r"""Classifier that knows what it was not trained on, from few clips.
 
-    It is trained jointly to name clips of the known classes and to be at a loss about
-    outliers that it makes for itself, and so rejects sounds of unknown classes. The
-    outliers are of two kinds:
+    It is trained jointly to name clips of the known classes and to know outliers, which
+    it makes for itself, and so rejects sounds of unknown classes. The outliers are of
+    three kinds:
 
+    - *spliced*: clips that begin as one class and end as another, as an unknown word
+      may share a syllable with each of two known ones;
     - *reversed*: training clips played backwards, which sound like speech or events
-      of the same voice and room, but are none of the classes. Backwards, each class
-      becomes a class of its own, K outputs more, which are left out of the answers;
+      of the same voice and room, but are none of the classes;
     - *generated*: by the game of the paper [1]_, in which an encoder maps clips to a
       normal posterior, a generator maps draws from around it back to clips, a detector
       tells these from real ones, and the classifier's answer to them is drawn towards
@@ -79,21 +80,26 @@ class OpenSetGANClassifier(OpenSetGAN):
         \min_\theta E_x[-\log p_\theta(y \mid x)]
         + \lambda E_z[S_\varepsilon(p_\theta(\cdot \mid G(z)), U)]
 
+    Spliced clips are told apart by the class that they begin as, reversed ones by the
+    class that they are of: K classes more for either kind, whose outputs are left out
+    of the answers.
+
     Four networks, each trained on three quarters of the clips, answer together
     (``ensemble=True``). The clips that each has not seen tell how familiar known clips
     are, which sets the threshold ``offset_`` below which a clip is called unknown.
 
-    The default differs from the paper, by measurement on unseen speakers: reversed
-    clips in place of generated ones, a plain first stage in place of scattering, four
+    The default differs from the paper, by measurement on unseen speakers: spliced clips
+    in place of generated ones, a plain first stage in place of scattering, four
     networks in place of one, and another score. :meth:`from_paper` gives the published
     method.
 
     Parameters
     ----------
-    outliers : {"reversed", "generated", "both"} or None, default="reversed"
-        What the classifier learns to reject. None trains it on the known clips alone.
+    outliers : str, tuple of str or None, default="spliced"
+        What the classifier learns to reject: "spliced", "reversed" or "generated"
+        clips, or several kinds of them. None trains it on the known clips alone.
         Reversed clips are no outliers where sounds have no direction in time, such as
-        rain or the hum of an engine: "generated" or None suits these.
+        rain or the hum of an engine.
     first_stage : {"convolution", "scattering"}, default="convolution"
         What stands in front of ResNet-18's third layer: a 3 x 3 convolution and the
         first two layers, or the paper's wavelet scattering, which is better on few
@@ -115,7 +121,7 @@ class OpenSetGANClassifier(OpenSetGAN):
         Parameter of the Beta distribution that mixes clips and labels; 0 mixes none.
         Mixtures teach that what lies between classes is familiar: they help to name
         clips and harm the rejection.
-    label_smoothing : float in [0, 1), default=0.1
+    label_smoothing : float in [0, 1), default=0.2
         Share of the target probability that is spread over all outputs.
     gan_width : int, default=32
         Channels of the first layer of encoder and detector, and of the generator's
@@ -157,8 +163,8 @@ class OpenSetGANClassifier(OpenSetGAN):
     familiarity : str, default="combined"
         What :meth:`score_samples` returns:
 
-        - "max_softmax": the largest probability among all outputs, those of reversed
-          clips included;
+        - "max_softmax": the largest probability of a known class, those of spliced and
+          reversed clips taking their share;
         - "max_logit": the largest logit;
         - "energy": :math:`\log \sum_k \exp f_k(x)`;
         - "mahalanobis": minus the distance, in the space before the last layer, to the
@@ -189,8 +195,8 @@ class OpenSetGANClassifier(OpenSetGAN):
     max_epochs : int, default=100
         Passes over the training clips.
     batch_size : int, default=32
-        Clips a training step, at most, before reversed ones are added; batches are of
-        nearly equal size.
+        Clips a training step, at most, before outliers are added; batches are of nearly
+        equal size.
     lr : float, default=2e-3
         Learning rate of the classifier's AdamW.
     lr_generator : float, default=2e-4
@@ -304,7 +310,7 @@ class OpenSetGANClassifier(OpenSetGAN):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **OpenSetGAN._parameter_constraints,
-        "outliers": [StrOptions({"reversed", "generated", "both"}), None],
+        "outliers": [StrOptions(set(OUTLIER_KINDS)), tuple, list, None],
         "sampling": [StrOptions({"posterior", "prior"})],
         "noise_scale": [Interval(Real, 0, None, closed="left")],
         "use_spectral_norm": ["boolean"],
@@ -328,14 +334,14 @@ class OpenSetGANClassifier(OpenSetGAN):
     def __init__(
         self,
         *,
-        outliers: str | None = "reversed",
+        outliers: str | Sequence[str] | None = "spliced",
         first_stage: str = "convolution",
         width: int = 16,
         n_scales: int = 2,
         n_angles: int = 8,
         augmenter: str | Augmenter | None = "auto",
         mixup_alpha: float = 0.0,
-        label_smoothing: float = 0.1,
+        label_smoothing: float = 0.2,
         gan_width: int = 32,
         latent_dim: int = 20,
         sampling: str = "posterior",
@@ -551,7 +557,7 @@ class OpenSetGANClassifier(OpenSetGAN):
         Raises
         ------
         ValueError
-            If ``outliers`` was not "generated" or "both": there is no encoder.
+            If "generated" was not among ``outliers``: there is no encoder.
         """
         member, X = self._first_player(), validate_clips(self, X, reset=False)
         encoder = member.modules_["encoder"]
@@ -573,7 +579,7 @@ class OpenSetGANClassifier(OpenSetGAN):
         Raises
         ------
         ValueError
-            If ``outliers`` was not "generated" or "both": there is no generator.
+            If "generated" was not among ``outliers``: there is no generator.
         """
         return self._first_player()._generate(self.encode(X))
 
@@ -596,7 +602,7 @@ class OpenSetGANClassifier(OpenSetGAN):
         Raises
         ------
         ValueError
-            If ``outliers`` was not "generated" or "both": there is no generator.
+            If "generated" was not among ``outliers``: there is no generator.
         """
         member = self._first_player()
         latents = member._sample_latents(n_samples, random_state)
@@ -605,6 +611,12 @@ class OpenSetGANClassifier(OpenSetGAN):
     # Training
 
     def _check_settings(self) -> None:
+        wrong = [kind for kind in self._kinds if kind not in OUTLIER_KINDS]
+        if wrong or len(set(self._kinds)) < len(self._kinds):
+            raise ValueError(
+                f"outliers={self.outliers!r} must be some of {OUTLIER_KINDS}, each at "
+                "most once, or None."
+            )
         if self.familiarity == "detector" and not self._generates:
             raise ValueError(
                 f"familiarity='detector' needs the detector of a game, but with "
@@ -674,7 +686,7 @@ class OpenSetGANClassifier(OpenSetGAN):
         if not self._generates:
             raise ValueError(
                 f"With outliers={self.outliers!r} nothing is encoded or generated. Set "
-                "outliers='generated' or 'both', and fit again."
+                "outliers='generated', and fit again."
             )
         return self._members[0]
 

@@ -22,6 +22,7 @@ SMALL = OpenSetGANClassifier(
     width=4, gan_width=4, latent_dim=5, max_epochs=12, batch_size=16, cv=2
 ).set_params(random_state=0)
 SINGLE = clone(SMALL).set_params(ensemble=False, rejection_rate=None)
+EVERY_KIND = ("reversed", "spliced", "generated")
 ALL_FAMILIARITIES = (
     "max_softmax",
     "max_logit",
@@ -54,7 +55,7 @@ def sweeps():
 @pytest.fixture(scope="module")
 def fitted(sweeps):
     X, y, _ = sweeps
-    return clone(SMALL).set_params(outliers="both", max_epochs=10).fit(X, y)
+    return clone(SMALL).set_params(outliers=EVERY_KIND, max_epochs=10).fit(X, y)
 
 
 def test_knows_the_known_and_not_the_unknown(sweeps, fitted):
@@ -80,7 +81,9 @@ def test_no_training_clip_is_rejected(sweeps, fitted):
     assert fitted.score_samples(sweeps[0]).min() >= fitted.offset_
 
 
-@pytest.mark.parametrize("outliers", ["reversed", "generated", "both", None])
+@pytest.mark.parametrize(
+    "outliers", ["reversed", "spliced", "generated", EVERY_KIND, None]
+)
 def test_every_familiarity_ranks_by_itself(sweeps, outliers):
     X, y, _ = sweeps
     model = clone(SINGLE).set_params(outliers=outliers, max_epochs=3).fit(X, y)
@@ -99,7 +102,8 @@ def test_every_familiarity_ranks_by_itself(sweeps, outliers):
     parts = [scores[n] for n in ("max_softmax", "max_logit", "mahalanobis")]
     standard = [(part - part.mean()) / max(part.std(), 1e-6) for part in parts]
     np.testing.assert_allclose(scores["combined"], np.mean(standard, axis=0), atol=1e-4)
-    assert logits.shape[1] == (4 if model._reverses else 2)
+    n_made_of_clips = len({"reversed", "spliced"}.intersection(model._kinds))
+    assert logits.shape[1] == 2 * (1 + n_made_of_clips)
     assert all(s.shape == (len(X),) and np.isfinite(s).all() for s in scores.values())
 
 
@@ -276,6 +280,42 @@ def test_tones_that_fall_are_strange_to_who_has_heard_rising_ones_backwards():
     assert aurocs[1] < aurocs[0] - 0.03
 
 
+def make_words(n_clips, syllables, random_state):
+    """One tone for each half of a clip; `syllables` has the bands of each word."""
+    rng = np.random.default_rng(random_state)
+    X = rng.normal(-40, 3, size=(n_clips, 16, 20)).astype(np.float32)
+    y = np.arange(n_clips) % len(syllables)
+    for clip, word in zip(X, y, strict=True):
+        for half, band in zip(
+            (clip[:, :10], clip[:, 10:]), syllables[word], strict=True
+        ):
+            half[band + rng.integers(-1, 2)] += 30
+    return X, y
+
+
+def test_a_word_of_known_syllables_is_known_to_be_spliced():
+    known, strange = [(2, 6), (10, 13)], [(2, 13), (10, 6)]
+    X, y = make_words(48, known, random_state=0)
+    model = (
+        clone(SINGLE)
+        .set_params(outliers="spliced", label_smoothing=0.0, max_epochs=25)
+        .fit(X, y)
+    )
+    for words, least, most in ((known, 0.0, 0.4), (strange, 0.6, 1.0)):
+        clips, begins_as = make_words(40, words, random_state=1)
+        p = softmax(model._own_outputs(clips).logits, axis=1)
+        assert least <= np.median(p[:, 2:].sum(axis=1)) <= most
+        if words is strange:  # ... and as what it begins
+            assert np.mean(p[:, 2:].argmax(axis=1) == begins_as) > 0.9
+
+
+@pytest.mark.parametrize("outliers", [("reversed", "noise"), ["spliced"] * 2, (3,)])
+def test_kinds_of_outliers_that_there_are_not(sweeps, outliers):
+    X, y, _ = sweeps
+    with pytest.raises(ValueError, match=r"must be some of \('spliced', 'reversed'"):
+        clone(SMALL).set_params(outliers=outliers).fit(X, y)
+
+
 def test_generated_outliers_leave_the_classifier_at_a_loss(sweeps):
     X, y, _ = sweeps
     heavy, weightless = (
@@ -389,7 +429,7 @@ def test_other_options_train_too(sweeps):
     X, y, _ = sweeps
     for settings in (
         {"mixup_alpha": 0.4},
-        {"sampling": "prior", "noise_scale": 2.0, "outliers": "both"},
+        {"sampling": "prior", "noise_scale": 2.0, "outliers": EVERY_KIND},
         {"use_spectral_norm": True, "outliers": "generated"},
         {"validation_fraction": 0.25, "n_iter_no_change": 2},
         {"class_weight": "balanced", "outliers": "reversed"},
