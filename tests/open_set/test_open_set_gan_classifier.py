@@ -332,12 +332,13 @@ def test_generated_outliers_leave_the_classifier_at_a_loss(sweeps):
 
 
 def test_strange_blobs_that_a_linear_classifier_takes_for_known():
-    blobs = {"centers": [(-4.0, 0.0), (4.0, 0.0)], "cluster_std": 0.6}
+    # The classes differ in both features: else a spliced row would be a known one.
+    blobs = {"centers": [(-4.0, -2.0), (4.0, 2.0)], "cluster_std": 0.6}
     X, y = make_blobs(80, **blobs, random_state=0)
     known, _ = make_blobs(80, **blobs, random_state=1)
     linear = LogisticRegression().fit(X, y)
     model = clone(SMALL).set_params(max_epochs=20).fit(X, y)
-    for place in [(12.0, 0.0), (9.0, -3.0), (8.0, 8.0)]:
+    for place in [(12.0, 6.0), (9.0, 2.0), (4.0, 10.0)]:
         strange, _ = make_blobs(40, centers=[place], cluster_std=0.6, random_state=2)
         rows = np.concatenate([known, strange])
         is_known = np.arange(len(rows)) < len(known)
