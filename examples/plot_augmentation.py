@@ -6,8 +6,8 @@ What augmentation does to a sound
 Few recordings of a class hold few of the ways in which it may sound.
 :class:`~sklearn_audio.augmentation.SpectrogramAugmenter` and
 :class:`~sklearn_audio.augmentation.WaveformAugmenter` make others of them: earlier,
-faster, higher, louder, brighter, in noise. Here is each effect alone, and what all of them are
-worth. The sounds are synthetic.
+faster, higher, louder, brighter, in noise. Here is each effect alone, and what all of
+them are worth. The sounds are synthetic.
 """
 
 # %%
