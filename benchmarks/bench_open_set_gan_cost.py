@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from sklearn_audio._torch._adversarial import discriminator_loss, generator_loss
+from sklearn_audio._torch._clip_networks import Detector, Generator, PosteriorEncoder
 from sklearn_audio._torch._resnet import ResNet
 from sklearn_audio.augmentation import SpectrogramAugmenter
 from sklearn_audio.open_set import OpenSetGANClassifier
@@ -33,7 +34,6 @@ from sklearn_audio.open_set._gan_losses import (
     kl_loss,
     structure_loss,
 )
-from sklearn_audio.open_set._gan_networks import Detector, Encoder, Generator
 from sklearn_audio.open_set._outlier_clips import splice
 
 N_CLASSES = 10
@@ -91,7 +91,10 @@ def train_spliced(X: NDArray, y: NDArray, width: int, n_epochs: int) -> None:
 def train_game(X: NDArray, y: NDArray, width: int, n_epochs: int) -> None:
     """Train as outliers="generated" does, with a confidence loss from the start."""
     network = ResNet(SHAPE, N_CLASSES, width, "convolution", 2, 8)
-    encoder, generator = Encoder(SHAPE, 2 * width, 20), Generator(SHAPE, 2 * width, 20)
+    encoder, generator = (
+        PosteriorEncoder(SHAPE, 2 * width, 20),
+        Generator(SHAPE, 2 * width, 20),
+    )
     detector = Detector(SHAPE, 2 * width, use_spectral_norm=False)
     modules = (network, encoder, generator, detector)
     for module in modules:

@@ -1,4 +1,5 @@
 from . import (
+    anomaly,
     augmentation,
     datasets,
     exceptions,

@@ -26,6 +26,8 @@ MAY_IMPORT = {
     "pretrained": {"_torch"},
     "feature_extraction": {"_torch", "pretrained"},
     **{name: {"_torch", "augmentation", "pretrained"} for name in ESTIMATORS},
+    # FramedDetector reads recordings as AudioLoader does.
+    "anomaly": {"_torch", "augmentation", "pretrained", "feature_extraction"},
 }
 EVERYBODY = {"base", "exceptions", "_version"}
 

@@ -69,20 +69,25 @@ def read_mono(
 def _decode(clip: str | bytes | os.PathLike) -> tuple[NDArray[np.float32], int]:
     """Read a whole file, or its bytes, and average its channels."""
     if not isinstance(clip, bytes):
-        _check_path(Path(clip))
+        check_path(Path(clip))
     source = BytesIO(clip) if isinstance(clip, bytes) else clip
     try:
         samples, rate = soundfile.read(source, dtype="float32")
     except (soundfile.SoundFileError, TypeError) as error:
-        raise ValueError(
-            "cannot be decoded as audio. Known formats are those of libsndfile: wav, "
-            f"flac, ogg, mp3 and others. It says: {error}"
-        ) from error
+        raise undecodable(error) from error
     check_samples(samples)
     return (samples if samples.ndim == 1 else samples.mean(axis=1)), rate
 
 
-def _check_path(path: Path) -> None:
+def undecodable(error: Exception) -> ValueError:
+    """Return an error that says what can be decoded, and what libsndfile says."""
+    return ValueError(
+        "cannot be decoded as audio. Known formats are those of libsndfile: wav, "
+        f"flac, ogg, mp3 and others. It says: {error}"
+    )
+
+
+def check_path(path: Path) -> None:
     """Name the two mistakes for which libsndfile's own words are no help."""
     if path.is_dir():
         raise ValueError("is a directory, not an audio file.")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
 from sklearn_audio._torch._adversarial import feature_matching_loss
+from sklearn_audio._torch._clip_networks import Generator
 from sklearn_audio._torch._estimator import Batch
 from sklearn_audio._torch._net import AudioNet, Losses
 from sklearn_audio._torch._resnet import ResNet
@@ -21,7 +22,6 @@ from sklearn_audio.open_set._gan_classifier import (
     diversity,
 )
 from sklearn_audio.open_set._gan_losses import classification_loss
-from sklearn_audio.open_set._gan_networks import Generator
 
 if TYPE_CHECKING:
     from skorch.callbacks import Callback

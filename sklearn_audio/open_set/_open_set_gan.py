@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from sklearn_audio._torch._adversarial import discriminator_loss, generator_loss
+from sklearn_audio._torch._clip_networks import Detector, Generator, PosteriorEncoder
 from sklearn_audio._torch._estimator import Batch
 from sklearn_audio._torch._net import AudioNet, Losses
 from sklearn_audio._torch._resnet import ResNet
@@ -27,7 +28,6 @@ from sklearn_audio.open_set._gan_losses import (
     kl_loss,
     structure_loss,
 )
-from sklearn_audio.open_set._gan_networks import Detector, Encoder, Generator
 from sklearn_audio.open_set._outlier_clips import OUTLIER_MAKERS, OutlierMaker
 
 Posterior = tuple[torch.Tensor, torch.Tensor]  # mean and log-variance: (B, Z), (B, Z)
@@ -65,7 +65,7 @@ class OpenSetGAN(GANClassifier):
         networks: dict[str, type[nn.Module]] = {"module": ResNet}
         if self._generates:
             networks |= {
-                "encoder": Encoder,
+                "encoder": PosteriorEncoder,
                 "generator": Generator,
                 "detector": Detector,
             }

@@ -1,11 +1,16 @@
-"""Encoder, generator and detector: shapes, ranges, and the paper's sizes."""
+"""Encoders, generator and detector: shapes, ranges, and the papers' sizes."""
 
 import pytest
 import torch
 from torch import nn
 
+from sklearn_audio._torch._clip_networks import (
+    Detector,
+    Encoder,
+    Generator,
+    PosteriorEncoder,
+)
 from sklearn_audio._torch._estimator import image_shape_of
-from sklearn_audio.open_set._gan_networks import Detector, Encoder, Generator
 
 # The paper's, odd sides, one band or frame alone, tiny ones, and rows of features.
 SHAPES = [
@@ -37,6 +42,22 @@ def in_training_and_at_test_time(network):
 @every_shape
 def test_the_encoder_maps_clips_to_vectors(shape):
     for encoder in in_training_and_at_test_time(Encoder(shape, 4, 5)):
+        z = encoder(noise(6, *shape))
+        assert z.shape == (6, 5)
+        assert torch.isfinite(z).all()
+
+
+def test_ganomalys_encoder_has_its_parameters():
+    convolutions = 16 * (1 * 64 + 64 * 128 + 128 * 256) + 64
+    norms = 2 * (128 + 256)
+    output = 256 * 4 * 4 * 100
+    encoder = Encoder((32, 32), 64, 100)
+    assert n_parameters(encoder) == convolutions + norms + output
+
+
+@every_shape
+def test_the_posterior_encoder_maps_clips_to_two_vectors(shape):
+    for encoder in in_training_and_at_test_time(PosteriorEncoder(shape, 4, 5)):
         mean, log_variance = encoder(noise(6, *shape))
         assert mean.shape == log_variance.shape == (6, 5)
         assert torch.isfinite(mean).all()
@@ -44,7 +65,7 @@ def test_the_encoder_maps_clips_to_vectors(shape):
 
 
 def test_the_posterior_keeps_a_variance_that_can_be_computed():
-    encoder = Encoder((8, 8), 4, 5)
+    encoder = PosteriorEncoder((8, 8), 4, 5)
     _, log_variance = encoder(1e8 * noise(6, 8, 8))
     assert log_variance.abs().max() == 10
     assert torch.isfinite(log_variance.exp()).all()
@@ -88,7 +109,7 @@ def test_a_row_of_features_passes_as_one_band_does():
 def test_the_papers_encoder_has_two_layers_and_its_parameters():
     convolutions = (16 * 1 + 1) * 128 + (16 * 128 + 1) * 256
     posterior = 2 * (256 * 8 * 8 + 1) * 20
-    assert n_parameters(Encoder((32, 32), 128, 20)) == convolutions + posterior
+    assert n_parameters(PosteriorEncoder((32, 32), 128, 20)) == convolutions + posterior
 
 
 def test_the_papers_generator_has_its_parameters():
@@ -126,13 +147,14 @@ def test_spectral_norm_bounds_what_the_detector_tells_apart():
 
 
 def test_every_network_can_be_trained():
-    networks = Encoder((9, 12), 4, 5), Generator((9, 12), 4, 5)
+    networks = PosteriorEncoder((9, 12), 4, 5), Generator((9, 12), 4, 5)
     encoder, generator = (network.train() for network in networks)
+    again = Encoder((9, 12), 4, 1).train()
     detector = Detector((9, 12), 4, use_spectral_norm=False).train()
     mean, log_variance = encoder(noise(6, 9, 12))
-    loss = detector(generator(mean + log_variance.exp())).sum()
-    loss.backward()
-    for network in (encoder, generator, detector):
+    clips = generator(mean + log_variance.exp())  # (6, 9, 12)
+    (detector(clips).sum() + again(clips).sum()).backward()
+    for network in (encoder, generator, detector, again):
         for name, parameter in network.named_parameters():
             assert parameter.grad is not None, name
             assert torch.isfinite(parameter.grad).all(), name

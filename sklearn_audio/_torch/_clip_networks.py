@@ -1,16 +1,7 @@
-"""Encoder, generator and detector of the open-set GAN.
+"""Networks between clips and vectors: encoders, a generator and a detector.
 
-All of them see and make pictures whose values lie between -1 and 1.
-
-References
-----------
-.. [1] Teh, K. K. and Tran, H. D. (2021). "Open-set audio classification with limited
-   training resources based on augmentation enhanced variational auto-encoder GAN with
-   detection-classification joint training." Interspeech.
-   https://doi.org/10.21437/Interspeech.2021-1142
-.. [2] Lee, K., Lee, H., Lee, K. and Shin, J. (2018). "Training confidence-calibrated
-   classifiers for detecting out-of-distribution samples." ICLR.
-   https://doi.org/10.48550/arXiv.1711.09325
+All of them are pyramids, sized from the clips. The generator makes, and the others
+expect, values between -1 and 1.
 """
 
 from __future__ import annotations
@@ -31,7 +22,7 @@ _LARGEST_LOG_VARIANCE = 10.0
 
 
 class Encoder(nn.Module):
-    """Map clips to the mean and the log-variance of their latent posterior.
+    """Map clips to latent vectors, as GANomaly's encoders do [1]_.
 
     Parameters
     ----------
@@ -41,6 +32,45 @@ class Encoder(nn.Module):
         Channels of the first layer.
     latent_dim : int
         Latent dimensions.
+
+    References
+    ----------
+    .. [1] Akcay, S., Atapour-Abarghouei, A. and Breckon, T. P. (2018). "GANomaly:
+       semi-supervised anomaly detection via adversarial training." ACCV.
+       https://doi.org/10.48550/arXiv.1805.06725
+    """
+
+    def __init__(
+        self, input_shape: tuple[int, ...], width: int, latent_dim: int
+    ) -> None:
+        super().__init__()
+        self.pyramid = Pyramid(image_shape_of(input_shape), width, _LEAKY_RELU)
+        n_features = prod(self.pyramid.output_shape)
+        self.output = nn.Linear(n_features, latent_dim, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return latent vectors: (B, F, T) or (B, D) -> (B, Z)."""
+        return self.output(self.pyramid(as_images(x)).flatten(1))
+
+
+class PosteriorEncoder(nn.Module):
+    """Map clips to the mean and the log-variance of their latent posterior [1]_.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        ``(n_features,)`` or ``(n_bands, n_frames)``.
+    width : int
+        Channels of the first layer.
+    latent_dim : int
+        Latent dimensions.
+
+    References
+    ----------
+    .. [1] Teh, K. K. and Tran, H. D. (2021). "Open-set audio classification with
+       limited training resources based on augmentation enhanced variational
+       auto-encoder GAN with detection-classification joint training." Interspeech.
+       https://doi.org/10.21437/Interspeech.2021-1142
     """
 
     def __init__(

@@ -1,0 +1,6 @@
+from ._conv_autoencoder_detector import (
+    ConvAutoencoderDetector as ConvAutoencoderDetector,
+)
+from ._framed_detector import FramedDetector as FramedDetector
+from ._gmgan_detector import GMGANDetector as GMGANDetector
+from ._wavenet_detector import WaveNetDetector as WaveNetDetector

@@ -1,0 +1,175 @@
+"""The convolutional autoencoder, which finds anomalies by what it cannot copy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from sklearn_audio._torch._clip_networks import Encoder, Generator
+from sklearn_audio._torch._estimator import Batch
+from sklearn_audio._torch._net import AudioNet, Losses
+from sklearn_audio.anomaly._reconstruction_detector import (
+    ReconstructionDetector,
+    mean_absolute_error,
+)
+
+if TYPE_CHECKING:
+    from skorch.callbacks import Callback
+
+
+class ConvAutoencoderDetector(ReconstructionDetector):
+    r"""Find anomalous clips by how badly an autoencoder copies them.
+
+    An encoder maps clips through a bottleneck, from which a decoder makes them anew.
+    Trained on normal clips alone, both learn what these have in common, and fail to
+    copy what is foreign [1]_:
+
+    .. math:: \min_{E, G}\; E_x \lVert x - G(E(x)) \rVert_1
+
+    It is what the papers of anomaly detection compare with. The error is large for
+    whatever is loud and rich in detail, normal or not; look at simple detectors on
+    statistics of the clips before trusting it.
+
+    Parameters
+    ----------
+    latent_dim : int, default=16
+        Dimensions of the bottleneck. The fewer, the less of an anomaly passes.
+    width : int, default=16
+        Channels of the encoder's first layer and of the decoder's last hidden one;
+        deeper layers have up to 8 times as many.
+    with_centering : bool, default=True
+        Whether each band of a spectrogram loses its median over time first. What is
+        anomalous then is what happens in a clip, and not how loud its background is,
+        which differs between recordings more than between a normal clip and one with
+        an event in it. Rows of features are left as they are. Set it to False for
+        pictures, and where an anomaly may last as long as the clip.
+    contamination : float in (0, 0.5], default=0.05
+        Share of the training clips that are called anomalous, which sets ``offset_``.
+        Fresh normal clips are copied a little worse than these, so that a few more of
+        them are.
+    max_epochs : int, default=50
+        Passes over the training clips.
+    batch_size : int, default=64
+        Clips a training step, at most; batches are of nearly equal size.
+    lr : float, default=1e-3
+        Learning rate of Adam.
+    validation_fraction : float in (0, 1) or None, default=None
+        Share of the training clips that is set aside to measure the validation loss.
+    n_iter_no_change : int or None, default=None
+        Stop after so many epochs without a lower validation loss (training loss where
+        nothing is set aside), and keep the best epoch. None trains for ``max_epochs``.
+    warm_start : bool, default=False
+        Whether ``fit`` continues from the last solution.
+    device : {"auto", "cpu", "cuda", "mps"}, default="auto"
+        Where to compute; "auto" takes an accelerator where there is one.
+    random_state : int, RandomState instance or None, default=None
+        Seeds weights, batches and validation split. The same seed gives the same model,
+        bit for bit, on the CPU.
+    verbose : int, default=0
+        1 shows a progress bar with the loss.
+    callbacks : list of skorch callbacks or None, default=None
+        Called during training. They are copied first.
+
+    Attributes
+    ----------
+    history_ : dict of str to list of float
+        ``train_loss`` of every epoch, and ``valid_loss`` where clips are set aside.
+    input_shape_ : tuple of int
+        Shape of one clip.
+    modules_ : dict of str to torch.nn.Module
+        The networks, "encoder" and "generator".
+    n_features_in_ : int
+        Number of features of a row, or of bands of a spectrogram.
+    n_iter_ : int
+        Epochs trained.
+    offset_ : float
+        Clips of a lower score are called anomalous.
+
+    See Also
+    --------
+    GMGANDetector : Adds a discriminator and a density of the latent vectors.
+    sklearn_audio.inspection.ReconstructionDisplay : Shows what is copied.
+
+    References
+    ----------
+    .. [1] Oh, D. and Yun, I. (2018). "Residual error based anomaly detection using
+       auto-encoder in SMD machine sound." Sensors 18(5).
+       https://doi.org/10.3390/s18051308
+
+    Examples
+    --------
+    >>> from sklearn_audio.anomaly import ConvAutoencoderDetector
+    >>> from sklearn_audio.datasets import make_sound_events
+    >>> from sklearn_audio.feature_extraction import LogMelSpectrogram
+    >>> front_end = LogMelSpectrogram(n_mels=32, hop_length=512)
+    >>> bells, _ = make_sound_events(60, ["bell"], random_state=0)
+    >>> X = front_end.fit_transform(bells)
+    >>> detector = ConvAutoencoderDetector(width=4, max_epochs=20, random_state=0)
+    >>> detector = detector.fit(X)
+    >>> X_new, y_new = make_sound_events(40, ["bell", "engine"], random_state=1)
+    >>> scores = detector.score_samples(front_end.transform(X_new))
+    >>> bool(scores[y_new == "bell"].mean() > scores[y_new == "engine"].mean())
+    True
+    """
+
+    _module_classes: ClassVar[dict[str, type[nn.Module]]] = {
+        "encoder": Encoder,
+        "generator": Generator,
+    }
+
+    def __init__(
+        self,
+        *,
+        latent_dim: int = 16,
+        width: int = 16,
+        with_centering: bool = True,
+        contamination: float = 0.05,
+        max_epochs: int = 50,
+        batch_size: int = 64,
+        lr: float = 1e-3,
+        validation_fraction: float | None = None,
+        n_iter_no_change: int | None = None,
+        warm_start: bool = False,
+        device: str = "auto",
+        random_state: Any = None,
+        verbose: int = 0,
+        callbacks: list[Callback] | None = None,
+    ) -> None:
+        self.latent_dim = latent_dim
+        self.width = width
+        self.with_centering = with_centering
+        self.contamination = contamination
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+
+    def _module_arguments(self) -> dict[str, dict[str, Any]]:
+        return {name: self._network_size() for name in self._module_classes}
+
+    def _make_optimizers(self, net: AudioNet) -> dict[str, torch.optim.Optimizer]:
+        parameters = [w for m in net.modules.values() for w in m.parameters()]
+        return {"optimizer": torch.optim.Adam(parameters, lr=self.lr)}
+
+    def _losses(self, net: AudioNet, batch: Batch) -> Losses:
+        x = self._scaled(batch[0])  # (B, F, T)
+        copy = net.modules["generator"](net.modules["encoder"](x))  # (B, F, T)
+        return {"loss": mean_absolute_error(x, copy).mean()}
+
+    def _scores(self, X: NDArray) -> NDArray[np.float64]:
+        def errors(X: torch.Tensor) -> torch.Tensor:
+            x = self._scaled(X)
+            copy = self.modules_["generator"](self.modules_["encoder"](x))
+            return mean_absolute_error(x, copy)
+
+        return -self._infer(X, errors).astype(np.float64)

@@ -1,0 +1,134 @@
+"""What detectors that encode clips and make them anew share."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_audio._torch._batch_norm import reestimate_batch_norm
+from sklearn_audio._torch._detector import TorchDetector
+from sklearn_audio._torch._estimator import N_SETTLING_BATCHES, Batch
+from sklearn_audio._torch._net import AudioNet
+from sklearn_audio.base import validate_clips
+
+# The few values beyond these quantiles of the training clips are beyond what a decoder
+# can make, so that one odd clip does not squeeze all others.
+_RANGE = (0.001, 0.999)
+
+
+class ReconstructionDetector(TorchDetector):
+    """A detector with an encoder and a decoder.
+
+    The networks "encoder" and "generator" of a subclass see and make clips that are
+    centred and scaled to [-1, 1]: by all but the outermost thousandths of the training
+    values.
+
+    Parameters
+    ----------
+    with_centering : bool
+        Whether each band of a spectrogram loses its median over time first.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **TorchDetector._parameter_constraints,
+        "latent_dim": [Interval(Integral, 1, None, closed="left")],
+        "with_centering": ["boolean"],
+        "width": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def encode(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return latent vectors of clips.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bands, n_frames)
+            The clips.
+
+        Returns
+        -------
+        latents : ndarray of shape (n_clips, latent_dim), dtype float32
+            What the encoder makes of them.
+        """
+        check_is_fitted(self)
+        X = validate_clips(self, X, reset=False)
+        return self._infer(X, lambda x: self.modules_["encoder"](self._scaled(x)))
+
+    def reconstruct(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return clips as the decoder makes them anew.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bands, n_frames)
+            The clips.
+
+        Returns
+        -------
+        clips : ndarray of the same shape, dtype float32
+            In the unit of ``X``. What is anomalous is missing in them.
+        """
+        check_is_fitted(self)
+        X = validate_clips(self, X, reset=False)
+        encoder, generator = (self.modules_[n] for n in ("encoder", "generator"))
+
+        def copy(X: torch.Tensor) -> torch.Tensor:
+            middle, half = self._scale
+            made = generator(encoder(self._scaled(X)))  # (B, F, T)
+            return self._centres(X) + middle + half * made
+
+        return self._infer(X, copy)
+
+    def _train_on_clips(self, X: NDArray, *, resume: bool) -> None:
+        if not resume:
+            x = torch.from_numpy(X)
+            low, high = np.quantile((x - self._centres(x)).numpy(), _RANGE)
+            half = (high - low) / 2
+            # Constant clips have no range.
+            self._scale = float((low + high) / 2), float(half) if half > 0 else 1.0
+        super()._train_on_clips(X, resume=resume)
+
+    def _settle(self, net: AudioNet, batches: Iterable[Batch]) -> None:
+        """Measure the batch statistics one network after the other."""
+        kept = itertools.islice(batches, N_SETTLING_BATCHES)
+        clips = [self._scaled(batch[0].to(net.device)) for batch in kept]
+        self._settle_networks(net, clips)
+
+    def _settle_networks(
+        self, net: AudioNet, clips: list[torch.Tensor]
+    ) -> list[torch.Tensor]:
+        """Return what settled networks make of scaled clips: (B, ...) -> (B, ...)."""
+        encoder, generator = net.modules["encoder"], net.modules["generator"]
+        with torch.no_grad():
+            reestimate_batch_norm(encoder, clips)
+            latents = [encoder(x) for x in clips]  # (B, Z)
+            reestimate_batch_norm(generator, latents)
+            return [generator(z) for z in latents]
+
+    def _network_size(self) -> dict[str, Any]:
+        return {
+            "input_shape": self.input_shape_,
+            "width": self.width,
+            "latent_dim": self.latent_dim,
+        }
+
+    def _centres(self, X: torch.Tensor) -> torch.Tensor:
+        """Return what clips lose: (B, F, T) -> (B, F, 1), or zero."""
+        if X.ndim < 3 or not self.with_centering:
+            return torch.zeros((), device=X.device)
+        return X.median(dim=-1, keepdim=True).values
+
+    def _scaled(self, X: torch.Tensor) -> torch.Tensor:
+        middle, half = self._scale
+        return (X - self._centres(X) - middle) / half
+
+
+def mean_absolute_error(X: torch.Tensor, copy: torch.Tensor) -> torch.Tensor:
+    """Return how far copies are from their clips, value by value: (B, ...) -> (B,)."""
+    return (X - copy).abs().flatten(1).mean(dim=1)
