@@ -76,14 +76,7 @@ class ReconstructionDetector(TorchDetector):
         """
         check_is_fitted(self)
         X = validate_clips(self, X, reset=False)
-        encoder, generator = (self.modules_[n] for n in ("encoder", "generator"))
-
-        def copy(X: torch.Tensor) -> torch.Tensor:
-            middle, half = self._scale
-            made = generator(encoder(self._scaled(X)))  # (B, F, T)
-            return self._centres(X) + middle + half * made
-
-        return self._infer(X, copy)
+        return self._infer(X, self._copied)
 
     def _train_on_clips(self, X: NDArray, *, resume: bool) -> None:
         if not resume:
@@ -117,6 +110,12 @@ class ReconstructionDetector(TorchDetector):
             "width": self.width,
             "latent_dim": self.latent_dim,
         }
+
+    def _copied(self, X: torch.Tensor) -> torch.Tensor:
+        """Return copies in the unit of the clips: (B, F, T) -> (B, F, T)."""
+        encoder, generator = self.modules_["encoder"], self.modules_["generator"]
+        middle, half = self._scale
+        return self._centres(X) + middle + half * generator(encoder(self._scaled(X)))
 
     def _centres(self, X: torch.Tensor) -> torch.Tensor:
         """Return what clips lose: (B, F, T) -> (B, F, 1), or zero."""
