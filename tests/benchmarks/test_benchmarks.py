@@ -14,7 +14,6 @@ TO_BE_MEASURED = {
     "bench_open_set_gan",
     "bench_open_set_gan_ablation",
     "bench_open_set_gan_cost",
-    "bench_open_set_gan_digits",
 }
 
 
