@@ -1,8 +1,6 @@
 """What every classifier of the package promises."""
 
 import pickle
-import subprocess
-import sys
 
 import joblib
 import numpy as np
@@ -161,29 +159,16 @@ def test_a_default_dump_is_hardly_larger_than_its_weights(
 
 
 @every_classifier
-def test_a_dump_predicts_the_same_in_a_new_process(estimator, spectrograms, tmp_path):
+def test_a_dump_predicts_the_same_in_a_new_process(
+    estimator, spectrograms, in_a_new_process
+):
     X, y = spectrograms
     if estimator not in TORCH_CLASSIFIERS:
         X = (X.reshape(len(X), -1) + 40) / 40
     fitted = clone(estimator).fit(X, y)
-    joblib.dump(fitted, tmp_path / "model.joblib")
-    np.save(tmp_path / "X.npy", X)
-    code = (
-        "import sys, joblib, numpy as np\n"
-        "folder = sys.argv[1]\n"
-        "model = joblib.load(folder + '/model.joblib')\n"
-        "X = np.load(folder + '/X.npy')\n"
-        "np.save(folder + '/proba.npy', model.predict_proba(X))\n"
-        "np.save(folder + '/labels.npy', model.predict(X).astype(str))\n"
-    )
-    environment = {"PYTHONWARNINGS": "error"}
-    subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], check=True, env=environment
-    )
-    np.testing.assert_array_equal(
-        np.load(tmp_path / "proba.npy"), fitted.predict_proba(X)
-    )
-    np.testing.assert_array_equal(np.load(tmp_path / "labels.npy"), fitted.predict(X))
+    probabilities, labels = in_a_new_process(fitted, X, "predict_proba", "predict")
+    np.testing.assert_array_equal(probabilities, fitted.predict_proba(X))
+    np.testing.assert_array_equal(labels, fitted.predict(X))
 
 
 @every_torch_classifier
