@@ -296,7 +296,7 @@ class OpenSetGANClassifier(OpenSetGAN):
     >>> from sklearn_audio.open_set import OpenSetGANClassifier
     >>> X, y = make_sound_events(60, ["bell", "chirp"], random_state=0)
     >>> small = OpenSetGANClassifier(
-    ...     width=4, max_epochs=20, lr=1e-2, batch_size=16, cv=2, random_state=0
+    ...     width=4, max_epochs=40, lr=1e-2, batch_size=16, cv=2, random_state=0
     ... )
     >>> front_end = LogMelSpectrogram(n_mels=32, hop_length=512)
     >>> classifier = make_pipeline(front_end, small).fit(X, y)
