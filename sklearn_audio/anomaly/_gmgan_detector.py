@@ -338,8 +338,9 @@ class GMGANDetector(ReconstructionDetector):
             self.covariance_penalty,
         ).float()
         losses["adversarial"] = self._adversarial_loss(net, x, copy)
-        net.minimise(self._weighted(losses), "optimizer", batch)
-        return {**losses, "loss": self._weighted(losses), "discriminator": judged}
+        loss = self._weighted(losses)
+        net.minimise(loss, "optimizer", batch)
+        return {**losses, "loss": loss, "discriminator": judged}
 
     def _validate_batch(self, net: AudioNet, batch: Batch) -> Losses:
         x = self._scaled(batch[0])  # (B, F, T)
@@ -384,14 +385,17 @@ class GMGANDetector(ReconstructionDetector):
     def _train_on_clips(self, X: NDArray, *, resume: bool) -> None:
         super()._train_on_clips(X, resume=resume)
         estimation = self.modules_["estimation"]
-        z = torch.from_numpy(self._infer(X, self._encoded))  # (n, Z)
-        memberships = self._infer(X, lambda x: estimation(self._encoded(x)))  # (n, K)
-        mixture = estimate_mixture(
-            z, torch.from_numpy(memberships), self.covariance_type
-        )
-        self.weights_, self.means_, self.covariances_, self._factors = (
-            part.numpy() for part in mixture
-        )
+
+        def place(X: torch.Tensor) -> torch.Tensor:
+            z = self._encoded(X)
+            return torch.cat([z, estimation(z)], dim=1)  # (B, Z + K)
+
+        placed = torch.from_numpy(self._infer(X, place))
+        z, memberships = placed.split([self.latent_dim, self.n_components], dim=1)
+        mixture = estimate_mixture(z, memberships, self.covariance_type)
+        self.weights_ = mixture.weights.numpy()
+        self.means_ = mixture.means.numpy()
+        self.covariances_ = mixture.covariances.numpy()
         self._warn_of_collapse(X, z)
         parts = self._score_parts(X)
         self._standards = parts.mean(axis=0), np.maximum(parts.std(axis=0), 1e-12)
@@ -409,9 +413,6 @@ class GMGANDetector(ReconstructionDetector):
 
     # Inference
 
-    def _encoded(self, X: torch.Tensor) -> torch.Tensor:
-        return self.modules_["encoder"](self._scaled(X))
-
     def _scores(self, X: NDArray) -> NDArray[np.float64]:
         parts = self._score_parts(X)  # (n, 3)
         if self.familiarity == "sum":
@@ -421,8 +422,10 @@ class GMGANDetector(ReconstructionDetector):
 
     def _score_parts(self, X: NDArray) -> NDArray[np.float64]:
         """Return every score, higher = stranger: (n, ...) -> (n, 3)."""
-        arrays = self.weights_, self.means_, self.covariances_, self._factors
-        mixture = Mixture(*map(torch.from_numpy, arrays))
+        arrays = self.weights_, self.means_, self.covariances_
+        weights, means, covariances = map(torch.from_numpy, arrays)
+        factors = torch.linalg.cholesky(covariances)
+        mixture = Mixture(weights, means, covariances, factors)
         generator = self.modules_["generator"]
         auxiliary_encoder = self.modules_["auxiliary_encoder"]
 

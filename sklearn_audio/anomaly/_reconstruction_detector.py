@@ -59,7 +59,7 @@ class ReconstructionDetector(TorchDetector):
         """
         check_is_fitted(self)
         X = validate_clips(self, X, reset=False)
-        return self._infer(X, lambda x: self.modules_["encoder"](self._scaled(x)))
+        return self._infer(X, self._encoded)
 
     def reconstruct(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return clips as the decoder makes them anew.
@@ -111,11 +111,15 @@ class ReconstructionDetector(TorchDetector):
             "latent_dim": self.latent_dim,
         }
 
+    def _encoded(self, X: torch.Tensor) -> torch.Tensor:
+        """Return latent vectors of clips in their own unit: (B, F, T) -> (B, Z)."""
+        return self.modules_["encoder"](self._scaled(X))
+
     def _copied(self, X: torch.Tensor) -> torch.Tensor:
         """Return copies in the unit of the clips: (B, F, T) -> (B, F, T)."""
-        encoder, generator = self.modules_["encoder"], self.modules_["generator"]
         middle, half = self._scale
-        return self._centres(X) + middle + half * generator(encoder(self._scaled(X)))
+        copy = self.modules_["generator"](self._encoded(X))
+        return self._centres(X) + middle + half * copy
 
     def _centres(self, X: torch.Tensor) -> torch.Tensor:
         """Return what clips lose: (B, F, T) -> (B, F, 1), or zero."""
