@@ -16,19 +16,26 @@ from sklearn.utils.estimator_checks import check_estimator
 from sklearn_audio.anomaly import (
     ConvAutoencoderDetector,
     GMGANDetector,
+    NearestNeighborsDetector,
     WaveNetDetector,
 )
 from sklearn_audio.metrics import get_scorer, partial_auc
 
 SMALL = {"width": 4, "max_epochs": 6, "lr": 3e-3, "batch_size": 16, "random_state": 0}
-DETECTORS = [
+TORCH_DETECTORS = [
     ConvAutoencoderDetector(latent_dim=3, **SMALL),
     GMGANDetector(latent_dim=8, n_components=2, familiarity="sum", **SMALL),
     WaveNetDetector(n_layers=3, **SMALL),
 ]
-every_detector = pytest.mark.parametrize(
-    "detector", DETECTORS, ids=lambda detector: type(detector).__name__
-)
+DETECTORS = [*TORCH_DETECTORS, NearestNeighborsDetector()]
+
+
+def name_of(detector):
+    return type(detector).__name__
+
+
+every_detector = pytest.mark.parametrize("detector", DETECTORS, ids=name_of)
+every_torch_detector = pytest.mark.parametrize("detector", TORCH_DETECTORS, ids=name_of)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +71,7 @@ def test_parameters_are_stored_and_nothing_else(detector):
     assert vars(copied).keys() == copied.get_params(deep=False).keys()
 
 
-@every_detector
+@every_torch_detector
 def test_finds_what_is_foreign_among_spectrograms_and_rows(detector, spectrograms):
     X, y = spectrograms
     for clips in (X, X.reshape(len(X), -1)):
@@ -79,7 +86,7 @@ def test_finds_what_is_foreign_among_spectrograms_and_rows(detector, spectrogram
         np.testing.assert_array_equal(fitted.predict(clips), answers)
 
 
-@every_detector
+@every_torch_detector
 @pytest.mark.parametrize("contamination", [0.05, 0.3])
 def test_contamination_is_the_share_of_training_clips(
     detector, spectrograms, contamination
@@ -89,7 +96,7 @@ def test_contamination_is_the_share_of_training_clips(
     assert np.mean(fitted.fit_predict(X) == -1) == pytest.approx(contamination)
 
 
-@every_detector
+@every_torch_detector
 def test_outputs_do_not_depend_on_the_other_rows(detector, spectrograms):
     X, _ = spectrograms
     fitted = clone(detector).set_params(max_epochs=2).fit(X)
@@ -98,7 +105,7 @@ def test_outputs_do_not_depend_on_the_other_rows(detector, spectrograms):
         np.testing.assert_array_equal(fitted.score_samples(X[rows]), together[rows])
 
 
-@every_detector
+@every_torch_detector
 def test_same_seed_same_scores_and_torch_is_left_alone(detector, spectrograms):
     X, _ = spectrograms
     before = torch.random.get_rng_state()
@@ -111,7 +118,7 @@ def test_same_seed_same_scores_and_torch_is_left_alone(detector, spectrograms):
 @pytest.mark.parametrize(
     "detector",
     [ConvAutoencoderDetector(), GMGANDetector(), WaveNetDetector()],
-    ids=lambda detector: type(detector).__name__,
+    ids=name_of,
 )
 def test_a_default_dump_is_hardly_larger_than_its_weights(
     detector, spectrograms, tmp_path
@@ -124,7 +131,7 @@ def test_a_default_dump_is_hardly_larger_than_its_weights(
     assert (tmp_path / "model.joblib").stat().st_size <= 1.2 * n_bytes
 
 
-@every_detector
+@every_torch_detector
 def test_a_dump_scores_the_same_in_a_new_process(
     detector, spectrograms, in_a_new_process
 ):
@@ -134,7 +141,7 @@ def test_a_dump_scores_the_same_in_a_new_process(
     np.testing.assert_array_equal(distances, fitted.decision_function(X))
 
 
-@every_detector
+@every_torch_detector
 def test_skops_loads_a_dump_that_names_our_classes_alone(detector, spectrograms):
     X, _ = spectrograms
     fitted = clone(detector).set_params(max_epochs=1).fit(X)
@@ -145,7 +152,7 @@ def test_skops_loads_a_dump_that_names_our_classes_alone(detector, spectrograms)
     np.testing.assert_array_equal(loaded.score_samples(X), fitted.score_samples(X))
 
 
-@every_detector
+@every_torch_detector
 def test_grid_search_in_a_pipeline_over_two_processes(detector, spectrograms):
     X, y = spectrograms
     # Anomalies are in the test alone.
@@ -162,7 +169,7 @@ def test_grid_search_in_a_pipeline_over_two_processes(detector, spectrograms):
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
-@every_detector
+@every_torch_detector
 def test_warm_start_goes_on(detector, spectrograms):
     X, _ = spectrograms
     fitted = clone(detector).set_params(max_epochs=2, warm_start=True).fit(X)
@@ -171,7 +178,7 @@ def test_warm_start_goes_on(detector, spectrograms):
         fitted.fit(X[:, :, :-1])
 
 
-@every_detector
+@every_torch_detector
 def test_clips_that_are_set_aside_stop_the_training(detector, spectrograms):
     X, _ = spectrograms
     fitted = clone(detector).set_params(
@@ -181,7 +188,7 @@ def test_clips_that_are_set_aside_stop_the_training(detector, spectrograms):
     assert len(fitted.history_["valid_loss"]) == fitted.n_iter_
 
 
-@every_detector
+@every_torch_detector
 def test_bad_input(detector, spectrograms):
     X, _ = spectrograms
     unfitted = clone(detector)
@@ -198,7 +205,7 @@ def test_bad_input(detector, spectrograms):
         fitted.predict(X[:, :, :-1])
 
 
-@every_detector
+@every_torch_detector
 @pytest.mark.parametrize(
     "make_odd",
     [

@@ -11,6 +11,10 @@ Networks that predict what comes next, and are surprised by what they have never
         causal dilated convolutions over the frames of a spectrogram or the samples of a
         waveform
 
+Distances to the normal clips themselves
+    :class:`NearestNeighborsDetector`
+        the mean distance to the nearest few, which networks have to beat
+
 Long recordings
     :class:`FramedDetector`
         slides any detector of clips: a curve of familiarity, and events in seconds
