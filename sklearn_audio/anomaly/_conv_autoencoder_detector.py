@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
 from sklearn_audio._torch._clip_networks import Encoder, Generator
 from sklearn_audio._torch._estimator import Batch
 from sklearn_audio._torch._net import AudioNet, Losses
+from sklearn_audio.anomaly._band_errors import error_distances
 from sklearn_audio.anomaly._reconstruction_detector import (
     ReconstructionDetector,
     mean_absolute_error,
@@ -30,9 +32,9 @@ class ConvAutoencoderDetector(ReconstructionDetector):
 
     .. math:: \min_{E, G}\; E_x \lVert x - G(E(x)) \rVert_1
 
-    It is what the papers of anomaly detection compare with. The error is large for
-    whatever is loud and rich in detail, normal or not; look at simple detectors on
-    statistics of the clips before trusting it.
+    It is what the papers of anomaly detection compare with, and go by the mean error.
+    That is large for whatever is loud and rich in detail, normal or not; how unusual
+    the errors of the bands are, beside each other, tells more.
 
     Parameters
     ----------
@@ -41,6 +43,11 @@ class ConvAutoencoderDetector(ReconstructionDetector):
     width : int, default=16
         Channels of the encoder's first layer and of the decoder's last hidden one;
         deeper layers have up to 8 times as many.
+    familiarity : {"band_errors", "reconstruction"}, default="band_errors"
+        What :meth:`score_samples` returns, with a minus sign: how unusual the mean
+        absolute errors of the bands are, a squared Mahalanobis distance whose
+        covariance is estimated from the training clips and shrunk [2]_; or the mean
+        absolute error of the copy. Features are the bands of rows.
     with_centering : bool, default=True
         Whether each band of a spectrogram loses its median over time first. What is
         anomalous then is what happens in a clip, and not how loud its background is,
@@ -99,6 +106,9 @@ class ConvAutoencoderDetector(ReconstructionDetector):
     .. [1] Oh, D. and Yun, I. (2018). "Residual error based anomaly detection using
        auto-encoder in SMD machine sound." Sensors 18(5).
        https://doi.org/10.3390/s18051308
+    .. [2] Ledoit, O. and Wolf, M. (2004). "A well-conditioned estimator for
+       large-dimensional covariance matrices." Journal of Multivariate Analysis 88(2).
+       https://doi.org/10.1016/S0047-259X(03)00096-4
 
     Examples
     --------
@@ -116,6 +126,11 @@ class ConvAutoencoderDetector(ReconstructionDetector):
     True
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ReconstructionDetector._parameter_constraints,
+        "familiarity": [StrOptions({"band_errors", "reconstruction"})],
+    }
+
     _module_classes: ClassVar[dict[str, type[nn.Module]]] = {
         "encoder": Encoder,
         "generator": Generator,
@@ -126,6 +141,7 @@ class ConvAutoencoderDetector(ReconstructionDetector):
         *,
         latent_dim: int = 16,
         width: int = 16,
+        familiarity: str = "band_errors",
         with_centering: bool = True,
         contamination: float = 0.05,
         max_epochs: int = 50,
@@ -141,6 +157,7 @@ class ConvAutoencoderDetector(ReconstructionDetector):
     ) -> None:
         self.latent_dim = latent_dim
         self.width = width
+        self.familiarity = familiarity
         self.with_centering = with_centering
         self.contamination = contamination
         self.max_epochs = max_epochs
@@ -167,9 +184,10 @@ class ConvAutoencoderDetector(ReconstructionDetector):
         return {"loss": mean_absolute_error(x, copy).mean()}
 
     def _scores(self, X: NDArray) -> NDArray[np.float64]:
-        def errors(X: torch.Tensor) -> torch.Tensor:
-            x = self._scaled(X)
-            copy = self.modules_["generator"](self.modules_["encoder"](x))
-            return mean_absolute_error(x, copy)
+        def measure(X: torch.Tensor) -> torch.Tensor:
+            errors = self._band_errors(X)  # (B, F)
+            if self.familiarity == "reconstruction":
+                return errors.mean(dim=1)
+            return error_distances(errors, self._usual_errors)
 
-        return -self._infer(X, errors).astype(np.float64)
+        return -self._infer(X, measure).astype(np.float64)

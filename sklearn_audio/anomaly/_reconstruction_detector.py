@@ -17,6 +17,10 @@ from sklearn_audio._torch._batch_norm import reestimate_batch_norm
 from sklearn_audio._torch._detector import TorchDetector
 from sklearn_audio._torch._estimator import N_SETTLING_BATCHES, Batch
 from sklearn_audio._torch._net import AudioNet
+from sklearn_audio.anomaly._band_errors import (
+    band_errors,
+    usual_errors,
+)
 from sklearn_audio.base import validate_clips
 
 # The few values beyond these quantiles of the training clips are beyond what a decoder
@@ -86,6 +90,8 @@ class ReconstructionDetector(TorchDetector):
             # Constant clips have no range.
             self._scale = float((low + high) / 2), float(half) if half > 0 else 1.0
         super()._train_on_clips(X, resume=resume)
+        errors = self._infer(X, self._band_errors)  # (n, F)
+        self._usual_errors = usual_errors(errors.astype(np.float64))
 
     def _settle(self, net: AudioNet, batches: Iterable[Batch]) -> None:
         """Measure the batch statistics one network after the other."""
@@ -114,6 +120,11 @@ class ReconstructionDetector(TorchDetector):
     def _encoded(self, X: torch.Tensor) -> torch.Tensor:
         """Return latent vectors of clips in their own unit: (B, F, T) -> (B, Z)."""
         return self.modules_["encoder"](self._scaled(X))
+
+    def _band_errors(self, X: torch.Tensor) -> torch.Tensor:
+        """Return how badly each band is copied: (B, F, T) -> (B, F)."""
+        x = self._scaled(X)
+        return band_errors(x, self.modules_["generator"](self.modules_["encoder"](x)))
 
     def _copied(self, X: torch.Tensor) -> torch.Tensor:
         """Return copies in the unit of the clips: (B, F, T) -> (B, F, T)."""

@@ -4,15 +4,23 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.covariance import LedoitWolf
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture._gaussian_mixture import _estimate_gaussian_parameters
 
 from sklearn_audio.anomaly import ConvAutoencoderDetector, GMGANDetector
 
-SMALL = GMGANDetector(
-    latent_dim=3, n_components=2, width=4, max_epochs=4, lr=2e-3, batch_size=16
-).set_params(random_state=0)
-SCORES = ("latent", "energy", "reconstruction")
+SMALL = GMGANDetector.from_paper(
+    latent_dim=3,
+    n_components=2,
+    width=4,
+    with_centering=True,
+    max_epochs=4,
+    lr=2e-3,
+    batch_size=16,
+    random_state=0,
+)
+SCORES = ("latent", "energy", "reconstruction", "band_errors")
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +52,10 @@ def networks_outputs(fitted, X):
 def test_scores_from_the_networks_outputs(clips, fitted):
     x, z, copy, again, _ = networks_outputs(fitted, clips)
     expected = {name: [] for name in SCORES}
+    errors = np.abs(x - copy).mean(axis=2)
+    errors = (errors - errors.mean(axis=0)) / errors.std(axis=0)
+    usual = LedoitWolf().fit(errors)
+    expected["band_errors"] = -usual.mahalanobis(errors) / errors.shape[1]
     for i in range(len(clips)):
         expected["latent"].append(-np.sqrt(np.sum((z[i] - again[i]) ** 2)))
         expected["reconstruction"].append(-np.mean(np.abs(x[i] - copy[i])))
@@ -131,7 +143,8 @@ def test_every_loss_of_every_epoch_is_recorded(clips, fitted):
     ],
 )
 def test_a_loss_with_a_weight_is_learned(clips, weight, part):
-    others = {f"{name}_weight": 0.0 for name in (*SCORES, "adversarial")}
+    names = ("latent", "energy", "reconstruction", "adversarial")
+    others = {f"{name}_weight": 0.0 for name in names}
     lasts = [
         clone(SMALL)
         .set_params(**{**others, weight: value}, max_epochs=15)
