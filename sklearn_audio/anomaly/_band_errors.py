@@ -26,16 +26,38 @@ _SMALLEST_VARIANCE = 1e-6
 
 
 def band_errors(X: torch.Tensor, copy: torch.Tensor) -> torch.Tensor:
-    """Return mean absolute errors: (B, F, T) -> (B, F), or (B, D) -> (B, D)."""
-    errors = (X - copy).abs()
-    return errors.mean(dim=2) if errors.ndim == 3 else errors
+    """Return root mean square errors of bands in first, middle and last half of clips.
+
+    An event that is shorter than its clip stands out more from one half of it.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n_clips, n_bands, n_frames) or (n_clips, n_features)
+        The clips.
+    copy : Tensor of the same shape
+        Their copies.
+
+    Returns
+    -------
+    errors : Tensor of shape (n_clips, n_halves, n_bands)
+        Of rows, which have no halves, the absolute errors of features.
+    """
+    squares = (X - copy).square()
+    if squares.ndim == 2:
+        return squares[:, None].sqrt()
+    n_frames = squares.shape[2]
+    length = (n_frames + 1) // 2
+    starts = sorted({0, (n_frames - length) // 2, n_frames - length})
+    halves = [squares[:, :, start : start + length].mean(dim=2) for start in starts]
+    return torch.stack(halves, dim=1).sqrt()
 
 
 def usual_errors(errors: NDArray[np.float64]) -> UsualErrors:
-    """Return what errors normal clips have: (n, F) -> (F,), (F,), (F, F).
+    """Return what errors normal clips have: (n, H, F) -> (F,), (F,), (F, F).
 
     The correlations are shrunk [1]_, for there are often fewer clips than bands.
     """
+    errors = errors.reshape(-1, errors.shape[-1])
     means = errors.mean(axis=0)
     floor = _SMALLEST_SPREAD * means.mean() or 1.0
     spreads = np.maximum(errors.std(axis=0), floor)
@@ -45,8 +67,8 @@ def usual_errors(errors: NDArray[np.float64]) -> UsualErrors:
 
 
 def error_distances(errors: torch.Tensor, usual: UsualErrors) -> torch.Tensor:
-    """Return squared Mahalanobis distances, a band: (B, F) -> (B,), float64."""
+    """Return mean squared Mahalanobis distances, a band: (B, H, F) -> (B,), float64."""
     means, spreads, factor = map(torch.from_numpy, usual)
-    standardised = (errors.cpu().double() - means) / spreads  # (B, F)
-    whitened = torch.linalg.solve_triangular(factor, standardised.T, upper=False)
-    return whitened.square().mean(dim=0)  # (F, B) -> (B,)
+    standardised = (errors.cpu().double() - means) / spreads  # (B, H, F)
+    whitened = torch.linalg.solve_triangular(factor, standardised.mT, upper=False)
+    return whitened.square().mean(dim=(1, 2))  # (B, F, H) -> (B,)

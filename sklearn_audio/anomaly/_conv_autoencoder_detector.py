@@ -13,7 +13,7 @@ from torch import nn
 from sklearn_audio._torch._clip_networks import Encoder, Generator
 from sklearn_audio._torch._estimator import Batch
 from sklearn_audio._torch._net import AudioNet, Losses
-from sklearn_audio.anomaly._band_errors import error_distances
+from sklearn_audio.anomaly._band_errors import band_errors, error_distances
 from sklearn_audio.anomaly._reconstruction_detector import (
     ReconstructionDetector,
     mean_absolute_error,
@@ -38,16 +38,18 @@ class ConvAutoencoderDetector(ReconstructionDetector):
 
     Parameters
     ----------
-    latent_dim : int, default=16
-        Dimensions of the bottleneck. The fewer, the less of an anomaly passes.
+    latent_dim : int, default=4
+        Dimensions of the bottleneck. The fewer, the less of an anomaly passes, and the
+        less is learned by heart from few recordings.
     width : int, default=16
         Channels of the encoder's first layer and of the decoder's last hidden one;
         deeper layers have up to 8 times as many.
     familiarity : {"band_errors", "reconstruction"}, default="band_errors"
-        What :meth:`score_samples` returns, with a minus sign: how unusual the mean
-        absolute errors of the bands are, a squared Mahalanobis distance whose
-        covariance is estimated from the training clips and shrunk [2]_; or the mean
-        absolute error of the copy. Features are the bands of rows.
+        What :meth:`score_samples` returns, with a minus sign: how unusual the root mean
+        square errors of the bands are, a squared Mahalanobis distance whose covariance
+        is estimated from the training clips and shrunk [2]_, and which is the mean of
+        those of the clip's first, middle and last half; or the mean absolute error of
+        the copy. Features are the bands of rows.
     with_centering : bool, default=True
         Whether each band of a spectrogram loses its median over time first. What is
         anomalous then is what happens in a clip, and not how loud its background is,
@@ -139,7 +141,7 @@ class ConvAutoencoderDetector(ReconstructionDetector):
     def __init__(
         self,
         *,
-        latent_dim: int = 16,
+        latent_dim: int = 4,
         width: int = 16,
         familiarity: str = "band_errors",
         with_centering: bool = True,
@@ -185,9 +187,9 @@ class ConvAutoencoderDetector(ReconstructionDetector):
 
     def _scores(self, X: NDArray) -> NDArray[np.float64]:
         def measure(X: torch.Tensor) -> torch.Tensor:
-            errors = self._band_errors(X)  # (B, F)
+            x, copy = self._compared(X)  # (B, F, T) each
             if self.familiarity == "reconstruction":
-                return errors.mean(dim=1)
-            return error_distances(errors, self._usual_errors)
+                return mean_absolute_error(x, copy)
+            return error_distances(band_errors(x, copy), self._usual_errors)
 
         return -self._infer(X, measure).astype(np.float64)

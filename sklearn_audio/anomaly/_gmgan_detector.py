@@ -70,9 +70,10 @@ class GMGANDetector(ReconstructionDetector):
 
     Parameters
     ----------
-    latent_dim : int, default=8
-        Dimensions of the latent vectors. A full covariance matrix takes many more
-        clips a batch than there are of them.
+    latent_dim : int, default=4
+        Dimensions of the latent vectors. The fewer, the less of a foreign clip can be
+        copied, and the less is learned by heart from few recordings. A full covariance
+        matrix takes many more clips a batch than there are of them.
     n_components : int, default=4
         Components of the mixture.
     covariance_type : {"full", "diag"}, default="full"
@@ -89,9 +90,10 @@ class GMGANDetector(ReconstructionDetector):
         What :meth:`score_samples` returns, with a minus sign. It is not named
         ``score``, which scikit-learn takes for a method.
 
-        - "band_errors": how unusual the mean absolute errors of the copy's bands are, a
-          squared Mahalanobis distance whose covariance is estimated from the training
-          clips and shrunk [4]_. Features are the bands of rows;
+        - "band_errors": how unusual the root mean square errors of the copy's bands
+          are, a squared Mahalanobis distance whose covariance is estimated from the
+          training clips and shrunk [4]_, and which is the mean of those of the clip's
+          first, middle and last half. Features are the bands of rows;
         - "reconstruction": the mean absolute error of the copy;
         - "latent": the paper's distance of :math:`z` and :math:`z'`;
         - "energy": the energy of :math:`z`;
@@ -250,7 +252,7 @@ class GMGANDetector(ReconstructionDetector):
     def __init__(
         self,
         *,
-        latent_dim: int = 8,
+        latent_dim: int = 4,
         n_components: int = 4,
         covariance_type: str = "full",
         width: int = 16,
@@ -477,12 +479,12 @@ class GMGANDetector(ReconstructionDetector):
         def measure(X: torch.Tensor) -> torch.Tensor:
             z = self._encoded(X)  # (B, Z)
             copy = generator(z)  # (B, F, T)
-            errors = band_errors(self._scaled(X), copy)  # (B, F)
+            x = self._scaled(X)  # (B, F, T)
             columns = [
                 (z - auxiliary_encoder(copy)).norm(dim=1),
                 energy(z.cpu(), mixture),
-                errors.mean(dim=1),
-                error_distances(errors, self._usual_errors),
+                mean_absolute_error(x, copy),
+                error_distances(band_errors(x, copy), self._usual_errors),
             ]
             return torch.stack([c.cpu().double() for c in columns], dim=1)  # (B, 4)
 

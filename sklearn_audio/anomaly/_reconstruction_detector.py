@@ -90,8 +90,11 @@ class ReconstructionDetector(TorchDetector):
             # Constant clips have no range.
             self._scale = float((low + high) / 2), float(half) if half > 0 else 1.0
         super()._train_on_clips(X, resume=resume)
-        errors = self._infer(X, self._band_errors)  # (n, F)
-        self._usual_errors = usual_errors(errors.astype(np.float64))
+
+        def measure(X: torch.Tensor) -> torch.Tensor:
+            return band_errors(*self._compared(X))  # (B, H, F)
+
+        self._usual_errors = usual_errors(self._infer(X, measure).astype(np.float64))
 
     def _settle(self, net: AudioNet, batches: Iterable[Batch]) -> None:
         """Measure the batch statistics one network after the other."""
@@ -121,10 +124,10 @@ class ReconstructionDetector(TorchDetector):
         """Return latent vectors of clips in their own unit: (B, F, T) -> (B, Z)."""
         return self.modules_["encoder"](self._scaled(X))
 
-    def _band_errors(self, X: torch.Tensor) -> torch.Tensor:
-        """Return how badly each band is copied: (B, F, T) -> (B, F)."""
+    def _compared(self, X: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return scaled clips and copies of these: (B, F, T) -> (B, F, T) each."""
         x = self._scaled(X)
-        return band_errors(x, self.modules_["generator"](self.modules_["encoder"](x)))
+        return x, self.modules_["generator"](self.modules_["encoder"](x))
 
     def _copied(self, X: torch.Tensor) -> torch.Tensor:
         """Return copies in the unit of the clips: (B, F, T) -> (B, F, T)."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.covariance import LedoitWolf
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_audio.anomaly._band_errors import (
     band_errors,
@@ -14,28 +15,39 @@ from sklearn_audio.anomaly._band_errors import (
 
 @pytest.fixture
 def errors():
-    mixed = np.random.default_rng(0).gamma(2.0, size=(40, 7)) @ np.diag(np.arange(1, 8))
-    return mixed + mixed[:, ::-1]  # correlated
+    """Errors of 20 clips, in two halves and seven bands, which are correlated."""
+    errors = np.random.default_rng(0).gamma(2.0, size=(20, 2, 7)) * np.arange(1, 8)
+    return errors + errors[:, :, ::-1]
 
 
-@pytest.mark.parametrize("shape", [(3, 4, 5), (3, 4)], ids=["spectrograms", "rows"])
-def test_errors_are_means_over_time(shape):
-    rng = np.random.default_rng(0)
-    X, copy = rng.normal(size=(2, *shape))
-    expected = np.zeros((3, 4))
-    for i, j in np.ndindex(3, 4):
-        expected[i, j] = np.mean(np.abs(X[i, j] - copy[i, j]))
+@pytest.mark.parametrize(
+    ("n_frames", "starts", "length"),
+    [(8, (0, 2, 4), 4), (7, (0, 1, 3), 4), (2, (0, 1), 1), (1, (0,), 1)],
+)
+def test_errors_of_halves(n_frames, starts, length):
+    X, copy = np.random.default_rng(0).normal(size=(2, 3, 4, n_frames))
+    expected = np.zeros((3, len(starts), 4))
+    for i, j, k in np.ndindex(expected.shape):
+        frames = range(starts[j], starts[j] + length)
+        errors = [X[i, k, t] - copy[i, k, t] for t in frames]
+        expected[i, j, k] = np.sqrt(np.mean(np.square(errors)))
     ours = band_errors(torch.from_numpy(X), torch.from_numpy(copy))
     np.testing.assert_allclose(ours, expected)
 
 
+def test_errors_of_rows_are_absolute():
+    X, copy = np.random.default_rng(0).normal(size=(2, 3, 4))
+    ours = band_errors(torch.from_numpy(X), torch.from_numpy(copy))
+    np.testing.assert_allclose(ours[:, 0], np.abs(X - copy))
+
+
 def test_distances_are_those_of_a_shrunk_covariance(errors):
-    new = torch.from_numpy(1.5 * errors[:9])
-    scaled = (errors - errors.mean(axis=0)) / errors.std(axis=0)
-    new_scaled = (new.numpy() - errors.mean(axis=0)) / errors.std(axis=0)
-    expected = LedoitWolf().fit(scaled).mahalanobis(new_scaled) / 7
-    ours = error_distances(new, usual_errors(errors))
-    np.testing.assert_allclose(ours, expected, rtol=1e-4)
+    new = 1.5 * errors[:9]
+    scaler = StandardScaler().fit(errors.reshape(-1, 7))
+    usual = LedoitWolf().fit(scaler.transform(errors.reshape(-1, 7)))
+    distances = usual.mahalanobis(scaler.transform(new.reshape(-1, 7))) / 7
+    ours = error_distances(torch.from_numpy(new), usual_errors(errors))
+    np.testing.assert_allclose(ours, distances.reshape(9, 2).mean(axis=1), rtol=1e-4)
 
 
 def test_the_unit_of_a_band_does_not_matter(errors):
@@ -50,17 +62,17 @@ def test_the_unit_of_a_band_does_not_matter(errors):
 def test_what_one_error_leads_to_expect_of_another_counts():
     """Two bands err alike: an error in one alone is odder than one in both."""
     rng = np.random.default_rng(0)
-    shared = rng.normal(10, 1, size=(500, 1))
-    usual = usual_errors(shared + rng.normal(0, 0.1, size=(500, 2)))
-    both, one = error_distances(torch.tensor([[13.0, 13.0], [12.0, 10.0]]), usual)
+    shared = rng.normal(10, 1, size=(500, 1, 1))
+    usual = usual_errors(shared + rng.normal(0, 0.1, size=(500, 1, 2)))
+    both, one = error_distances(torch.tensor([[[13.0, 13.0]], [[12.0, 10.0]]]), usual)
     assert one > 3 * both
 
 
 def test_a_band_that_always_errs_alike_has_a_say(errors):
-    errors[:, 2] = 3.0
+    errors[..., 2] = 3.0
     usual = usual_errors(errors)
     moved = errors[:1].copy()
-    moved[:, 2] = 4.0
+    moved[..., 2] = 4.0
     before = error_distances(torch.from_numpy(errors[:1]), usual)
     after = error_distances(torch.from_numpy(moved), usual)
     assert torch.isfinite(after).all()

@@ -52,10 +52,11 @@ def networks_outputs(fitted, X):
 def test_scores_from_the_networks_outputs(clips, fitted):
     x, z, copy, again, _ = networks_outputs(fitted, clips)
     expected = {name: [] for name in SCORES}
-    errors = np.abs(x - copy).mean(axis=2)
+    halves = [(x - copy)[:, :, start : start + 9] for start in (0, 4, 8)]  # of 17
+    errors = np.concatenate([np.sqrt(np.mean(half**2, axis=2)) for half in halves])
     errors = (errors - errors.mean(axis=0)) / errors.std(axis=0)
-    usual = LedoitWolf().fit(errors)
-    expected["band_errors"] = -usual.mahalanobis(errors) / errors.shape[1]
+    distances = LedoitWolf().fit(errors).mahalanobis(errors) / errors.shape[1]
+    expected["band_errors"] = -distances.reshape(3, -1).mean(axis=0)
     for i in range(len(clips)):
         expected["latent"].append(-np.sqrt(np.sum((z[i] - again[i]) ** 2)))
         expected["reconstruction"].append(-np.mean(np.abs(x[i] - copy[i])))
