@@ -222,3 +222,10 @@ def test_odd_clips_have_finite_scores(detector, spectrograms, make_odd):
     fitted = clone(detector).set_params(max_epochs=2).fit(X)
     assert np.isfinite(fitted.score_samples(X)).all()
     assert np.isfinite(fitted.score_samples(2 * X)).all()
+
+
+@every_torch_detector
+def test_a_hundred_thousand_rows(detector):
+    X = np.random.default_rng(0).normal(size=(100_000, 4)).astype(np.float32)
+    fitted = clone(detector).set_params(width=1, max_epochs=1, batch_size=8192).fit(X)
+    assert np.isfinite(fitted.score_samples(X)).all()
