@@ -38,6 +38,14 @@ from sklearn_audio.anomaly import (
 )
 from sklearn_audio.feature_extraction import SpectrogramStatistics
 
+# Of the detectors with their default settings, after the same training.
+OTHER_SCORES = [
+    ("autoencoder", "reconstruction"),
+    ("GMGAN", "reconstruction"),
+    ("GMGAN", "latent"),
+    ("GMGAN", "energy"),
+    ("GMGAN", "sum"),
+]
 STATISTICS = {"mean + std": ["mean", "std"], "std": ["std"]}
 
 
@@ -65,18 +73,15 @@ def judge_all(scene: Scene, seed: int, quick: bool) -> Judged:
             familiarity="reconstruction", with_centering=False
         ),
         "WaveNet": wavenet(),
-        "GMGAN, the paper's": GMGANDetector.from_paper(**{"width": 16, **settings}),
-        "autoencoder, mean error": autoencoder(familiarity="reconstruction"),
+        "GMGAN, as in the paper": GMGANDetector.from_paper(**{"width": 16, **settings}),
         "autoencoder": autoencoder(),
         "GMGAN": GMGANDetector(**settings),
     }
     judged = {name: fit_and_judge(d, scene) for name, d in detectors.items()}
-    for familiarity in ("latent", "energy", "reconstruction", "sum"):
-        detectors["GMGAN"].set_params(familiarity=familiarity)
-        judged[f"GMGAN, {familiarity}"] = {
-            **judge(detectors["GMGAN"], scene),
-            "seconds": judged["GMGAN"]["seconds"],
-        }
+    for name, familiarity in OTHER_SCORES:
+        detector = detectors[name].set_params(familiarity=familiarity)
+        seconds = {"seconds": judged[name]["seconds"]}
+        judged[f"{name}, {familiarity}"] = {**judge(detector, scene), **seconds}
     for features, statistics in STATISTICS.items():
         front_end = SpectrogramStatistics(statistics)
         for name, detector in simple_detectors(seed).items():
