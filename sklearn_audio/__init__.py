@@ -14,6 +14,10 @@ From sound to numbers
 Estimators
     :mod:`sklearn_audio.open_set`
         classifiers that say "unknown"
+    :mod:`sklearn_audio.anomaly`
+        detectors that are trained on normal sounds alone
+    :mod:`sklearn_audio.zero_shot`
+        classes without clips, known by their names
 
 Judging them
     :mod:`sklearn_audio.metrics`

@@ -8,5 +8,6 @@ from . import (
     metrics,
     model_selection,
     open_set,
+    zero_shot,
 )
 from ._version import __version__ as __version__

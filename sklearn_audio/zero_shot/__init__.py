@@ -1,0 +1,10 @@
+"""Classes without a single training clip, known by their names alone.
+
+What a name means
+    :class:`LabelEmbedding`
+        label texts to vectors, from word vectors or any embedder of sentences
+"""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,1 @@
+from ._label_embedding import LabelEmbedding as LabelEmbedding
