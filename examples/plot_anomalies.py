@@ -33,11 +33,11 @@ scenes = make_anomalous_scenes(
 # Two detectors
 # -------------
 #
-# Each is a pipeline from waveforms to a score, higher = more normal. That of the network
-# is how usual the errors are that it makes when it copies a clip; that of the other one
-# is the distance to the nearest clips of the training, by how much each band of the
-# spectrogram varies. The partial AUC counts only thresholds at which at most a tenth of
-# the normal clips raises an alarm; .5 is chance in both.
+# Each is a pipeline from waveforms to a score, higher = more normal. That of the
+# network is how usual the errors are that it makes when it copies a clip; that of the
+# other one is the distance to the nearest clips of the training, by how much each band
+# of the spectrogram varies. The partial AUC counts only thresholds at which at most a
+# tenth of the normal clips raises an alarm; .5 is chance in both.
 
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline

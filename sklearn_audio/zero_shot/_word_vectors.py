@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -29,6 +30,8 @@ _DAMAGES = (ValueError, EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFi
 _ZIP, _GZIP = b"PK\x03\x04", b"\x1f\x8b"
 # No line of a text file is as long; a longer one is binary.
 _LONGEST_LINE = 2**20
+# Bytes that are in no text.
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _CHUNK = 2**20
 _NO_NUMBERS = (
     "its first word is not followed by numbers, as in word2vec's and GloVe's text "
@@ -152,8 +155,9 @@ def _read_stream(file: Stream, wanted: set[str]) -> RawVectors:
         file.seek(0)
         return _read_text(file, wanted, None, n_dims)
     n_words, n_dims = (int(field) for field in header)
-    # Bytes of binary numbers do not look like two numbers in decimals.
-    is_text = _count_numbers(file.readline(_LONGEST_LINE)) >= min(n_dims, 2)
+    # Bytes of binary numbers hardly ever look like numbers in decimals.
+    second = file.readline(_LONGEST_LINE)
+    is_text = _count_numbers(second) >= min(n_dims, 2) and not _CONTROLS.search(second)
     file.seek(len(first))
     if is_text:
         return _read_text(file, wanted, n_words, n_dims)

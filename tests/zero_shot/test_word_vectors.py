@@ -66,6 +66,13 @@ def test_any_words_and_numbers_come_back_from_every_format(
             assert_equal(look_up(path, wanted), expected)
 
 
+def test_binary_numbers_that_look_like_a_line_of_text(tmp_path, write_vectors):
+    """Of 7233.2734, the bytes begin with a zero and the end of a line."""
+    vectors = {"0": [0.0], "00": np.array([7233.2734], np.float32), "000": [0.0]}
+    path = write_vectors(tmp_path, "google_news_binary", vectors)
+    assert_equal(look_up(path, vectors), vectors)
+
+
 @pytest.mark.parametrize("format_name", ["word2vec_text", "glove_text", "label_npz"])
 def test_words_may_hold_spaces_in_text_and_npz(tmp_path, write_vectors, format_name):
     vectors = {"Vehicle horn, car horn": [1.0, 2.0], "Car": [3.0, 4.0], ". .": [5, 6]}
