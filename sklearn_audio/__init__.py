@@ -7,7 +7,9 @@ From sound to numbers
     :mod:`sklearn_audio.datasets`
         loaders of public sets, and makers of synthetic sounds
     :mod:`sklearn_audio.feature_extraction`
-        audio files to waveforms to log-mel spectrograms
+        audio files to waveforms to log-mel spectrograms or embeddings
+    :mod:`sklearn_audio.pretrained`
+        published networks and their weights
     :mod:`sklearn_audio.augmentation`
         random changes of sounds, for more training clips
 

@@ -8,6 +8,7 @@ from . import (
     metrics,
     model_selection,
     open_set,
+    pretrained,
     zero_shot,
 )
 from ._version import __version__ as __version__

@@ -2,10 +2,15 @@
 
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
+
+from sklearn_audio import _download
 
 CALL = """
 import sys, joblib, numpy as np
@@ -31,3 +36,92 @@ def in_a_new_process(tmp_path):
         return [np.load(tmp_path / f"{method}.npy") for method in methods]
 
     return call
+
+
+class FileServer:
+    """Serves one file; `answers` says how the next requests are answered."""
+
+    def __init__(self):
+        self.content = b""
+        # "whole", "broken" (half of the file, then the line is cut) or "missing".
+        self.answers = []
+        self.n_requests = 0
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                server.n_requests += 1
+                answer = server.answers.pop(0) if server.answers else "whole"
+                if answer == "missing":
+                    self.send_error(404)
+                    return
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(server.content)))
+                self.end_headers()
+                whole = len(server.content)
+                n_sent = whole if answer == "whole" else whole // 2
+                self.wfile.write(server.content[:n_sent])
+                self.close_connection = True
+
+            def log_message(self, *args):
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._http.server_port}/file"
+
+    def close(self):
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(_download, "_PAUSE", 0.0)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    served = FileServer()
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def tree():
+    """List the files below a folder, with slashes, sorted."""
+
+    def list_files(folder):
+        return sorted(
+            path.relative_to(folder).as_posix()
+            for path in Path(folder).rglob("*")
+            if path.is_file()
+        )
+
+    return list_files
+
+
+@pytest.fixture(scope="session")
+def make_efficient_at():
+    """Make small networks whose random layers pass on what they hear.
+
+    As torch initialises them, normalisations let next to nothing through.
+    """
+
+    def make(width=0.1, n_tags=5):
+        import torch
+
+        from sklearn_audio.pretrained import EfficientATNetwork
+
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(0)
+            network = EfficientATNetwork(width=width, n_tags=n_tags)
+            for module in network.modules():
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    module.momentum = 1.0
+                    module.weight.uniform_(0.5, 1.5)
+                    module.bias.uniform_(-0.5, 0.5)
+            loudness = torch.logspace(-3, 0, 8)[:, None]
+            network.train()(loudness * torch.randn(8, 16000))
+        return network.eval()
+
+    return make

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from sklearn_audio.datasets._download import Archive, fetch, unpack
-
-DATA_VARIABLE = "SKLEARN_AUDIO_DATA"
+from sklearn_audio._download import DATA_VARIABLE, PublishedFile, fetch, get_data_home
+from sklearn_audio.datasets._unpack import unpack
 
 
 class Clip(NamedTuple):
@@ -47,42 +45,7 @@ class DataSet:
     folders: tuple[str, ...]
     # Where people get the set by hand.
     page: str
-    archive: Archive | None = None
-
-
-def get_data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
-    """Return the folder that the loaders look in and download to.
-
-    Parameters
-    ----------
-    data_home : str or path-like, default=None
-        The folder. By default the one that the environment variable
-        ``SKLEARN_AUDIO_DATA`` names and, without that variable, ``sklearn_audio`` in
-        the user's cache folder (``~/.cache`` or ``XDG_CACHE_HOME`` on Linux).
-
-    Returns
-    -------
-    folder : pathlib.Path
-        The folder, absolute. It is not created.
-
-    Examples
-    --------
-    >>> from sklearn_audio.datasets import get_data_home
-    >>> get_data_home("sounds").name
-    'sounds'
-    """
-    chosen = data_home or os.environ.get(DATA_VARIABLE) or _user_cache()
-    return Path(chosen).expanduser().absolute()
-
-
-def _user_cache() -> Path:
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA", "~/AppData/Local")
-    elif sys.platform == "darwin":
-        base = "~/Library/Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base, "sklearn_audio")
+    archive: PublishedFile | None = None
 
 
 def load_data_set(
@@ -187,7 +150,8 @@ def _obtain(
             f"{data_set.page} and pass archive=<its path>."
         )
     already_there = (home / data_set.archive.file_name).exists()
-    file = fetch(data_set.archive, home, name=data_set.name)
+    name = f"the archive of {data_set.name}"
+    file = fetch(data_set.archive, home, name=name, by_hand="archive")
     unpack(file, target, accepts=holds_clips)
     if not already_there:
         file.unlink()

@@ -8,8 +8,8 @@ from pathlib import Path
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
+from sklearn_audio._download import PublishedFile
 from sklearn_audio.datasets._base import Clip, DataSet, load_data_set, read_table
-from sklearn_audio.datasets._download import Archive
 
 _DESCRIPTION = """\
 ESC-50: Environmental Sound Classification
@@ -34,7 +34,7 @@ PAGE = "https://github.com/karolpiczak/ESC-50"
 # no checksum; two projects that use this commit's archive report this one.
 _COMMIT = "33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6"
 FOLDERS = ("ESC-50-master", "ESC-50*", "esc50*")
-ARCHIVE = Archive(
+ARCHIVE = PublishedFile(
     url=f"{PAGE}/archive/{_COMMIT}.zip",
     file_name=f"ESC-50-{_COMMIT}.zip",
     checksum="sha256:661183a6f53ef04f12c9bd618fed0ddc1713280d6c94a5a5431e844ba6f6a21f",

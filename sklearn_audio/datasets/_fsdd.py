@@ -9,8 +9,8 @@ from pathlib import Path
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
+from sklearn_audio._download import PublishedFile
 from sklearn_audio.datasets._base import Clip, DataSet, load_data_set
-from sklearn_audio.datasets._download import Archive
 
 _DESCRIPTION = """\
 Free Spoken Digit Dataset (FSDD), version 1.0.10
@@ -64,7 +64,7 @@ _FSDD = DataSet(
         "fsdd*",
     ),
     page="https://github.com/Jakobovski/free-spoken-digit-dataset",
-    archive=Archive(
+    archive=PublishedFile(
         url=(
             "https://github.com/Jakobovski/free-spoken-digit-dataset"
             "/archive/refs/tags/v1.0.10.zip"

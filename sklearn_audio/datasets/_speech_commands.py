@@ -9,8 +9,8 @@ from pathlib import Path
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
+from sklearn_audio._download import PublishedFile
 from sklearn_audio.datasets._base import Clip, DataSet, load_data_set
-from sklearn_audio.datasets._download import Archive
 
 _DESCRIPTION = """\
 Speech Commands, version {version}
@@ -92,7 +92,7 @@ def _version(
         content="<word>/<speaker>_nohash_<repetition>.wav",
         folders=(label, f"SpeechCommands/{label}", "speech_commands"),
         page="https://doi.org/10.48550/arXiv.1804.03209",
-        archive=Archive(
+        archive=PublishedFile(
             url=f"https://storage.googleapis.com/download.tensorflow.org/data/{label}.tar.gz",
             file_name=f"{label}.tar.gz",
             checksum=f"sha256:{sha256}",

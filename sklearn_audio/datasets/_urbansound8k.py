@@ -8,8 +8,8 @@ from pathlib import Path
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
+from sklearn_audio._download import PublishedFile
 from sklearn_audio.datasets._base import Clip, DataSet, load_data_set, read_table
-from sklearn_audio.datasets._download import Archive
 
 _DESCRIPTION = """\
 UrbanSound8K
@@ -82,7 +82,7 @@ _URBANSOUND8K = DataSet(
     ),
     folders=("UrbanSound8K", "urbansound8k*"),
     page="https://doi.org/10.5281/zenodo.1203745",
-    archive=Archive(
+    archive=PublishedFile(
         url="https://zenodo.org/records/1203745/files/UrbanSound8K.tar.gz",
         file_name="UrbanSound8K.tar.gz",
         # As in soundata.

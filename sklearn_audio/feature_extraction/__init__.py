@@ -10,6 +10,10 @@ Waveforms to spectrograms
     :class:`LogMelSpectrogram`
         mel power in dB, as librosa computes it; scaled for networks on demand
 
+Waveforms to embeddings
+    :class:`PretrainedEmbedding`
+        what a network that has heard millions of clips makes of them, and its tags
+
 Spectrograms to a short row of numbers
     :class:`SpectrogramStatistics`
         mean, spread and movement of each band, for classifiers that take tables

@@ -1,3 +1,4 @@
 from ._audio_loader import AudioLoader
 from ._log_mel_spectrogram import LogMelSpectrogram
+from ._pretrained_embedding import PretrainedEmbedding
 from ._spectrogram_statistics import SpectrogramStatistics

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sklearn_audio._download import PublishedFile
 from sklearn_audio.datasets import get_data_home
 from sklearn_audio.datasets._base import (
     Clip,
@@ -19,7 +20,6 @@ from sklearn_audio.datasets._base import (
     load_data_set,
     read_table,
 )
-from sklearn_audio.datasets._download import Archive
 
 N_CLIPS = 4
 
@@ -42,7 +42,7 @@ def data_set_at(server=None):
                 file.writestr(f"small-set-1.0/{name}", "")
         server.content = buffer.getvalue()
         checksum = f"sha256:{hashlib.sha256(server.content).hexdigest()}"
-        archive = Archive(server.url, "small.zip", checksum, megabytes=1)
+        archive = PublishedFile(server.url, "small.zip", checksum, megabytes=1)
     return DataSet(
         name="the small set",
         description="About the small set",

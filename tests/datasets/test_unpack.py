@@ -1,15 +1,13 @@
-"""Archives: fetched from a loopback server, unpacked all or nothing."""
+"""Archives: unpacked all or nothing."""
 
-import hashlib
 import io
-import sys
 import tarfile
 import zipfile
 
 import pytest
 
-from sklearn_audio.datasets import _download
-from sklearn_audio.datasets._download import Archive, fetch, unpack
+from sklearn_audio.datasets import _unpack
+from sklearn_audio.datasets._unpack import unpack
 
 FILES = {"top/audio/a.wav": b"first", "top/audio/b.wav": b"second" * 1000}
 
@@ -32,101 +30,8 @@ def tar_of(files, mode="w:gz"):
     return buffer.getvalue()
 
 
-def archive_at(server, content, *, checksum=None):
-    server.content = content
-    checksum = checksum or f"sha256:{hashlib.sha256(content).hexdigest()}"
-    return Archive(server.url, "set.zip", checksum, megabytes=1)
-
-
 def anything(folder):
     return True
-
-
-# Fetching
-
-
-def test_fetch_saves_the_file(server, tmp_path):
-    archive = archive_at(server, zip_of(FILES))
-    file = fetch(archive, tmp_path / "new", name="the set")
-    assert file == tmp_path / "new" / "set.zip"
-    assert file.read_bytes() == server.content
-
-
-def test_fetch_checks_md5_too(server, tmp_path):
-    content = zip_of(FILES)
-    checksum = f"md5:{hashlib.md5(content).hexdigest()}"
-    file = fetch(
-        archive_at(server, content, checksum=checksum), tmp_path, name="the set"
-    )
-    assert file.read_bytes() == content
-
-
-def test_fetch_shows_a_progress_bar(server, tmp_path, capsys):
-    fetch(archive_at(server, zip_of(FILES)), tmp_path, name="the set")
-    assert "100%" in capsys.readouterr().err
-
-
-def test_fetch_takes_a_file_that_lies_there_without_the_network(server, tmp_path):
-    archive = archive_at(server, zip_of(FILES))
-    (tmp_path / "set.zip").write_bytes(server.content)
-    fetch(archive, tmp_path, name="the set")
-    assert server.n_requests == 0
-
-
-def test_fetch_replaces_a_damaged_file_that_lies_there(server, tmp_path):
-    archive = archive_at(server, zip_of(FILES))
-    (tmp_path / "set.zip").write_bytes(server.content[:-5])
-    fetch(archive, tmp_path, name="the set")
-    assert (tmp_path / "set.zip").read_bytes() == server.content
-
-
-def test_fetch_tries_again_after_a_broken_transfer(server, tmp_path):
-    archive = archive_at(server, zip_of(FILES))
-    server.answers = ["broken", "missing", "whole"]
-    file = fetch(archive, tmp_path, name="the set")
-    assert server.n_requests == 3
-    assert file.read_bytes() == server.content
-
-
-def test_fetch_gives_up_after_three_attempts_and_keeps_nothing(server, tmp_path, tree):
-    archive = archive_at(server, zip_of(FILES))
-    server.answers = ["broken"] * 9
-    with pytest.raises(ConnectionError, match="3 attempts"):
-        fetch(archive, tmp_path, name="the set")
-    assert server.n_requests == 3
-    assert tree(tmp_path) == []
-
-
-def test_fetch_without_a_server_says_what_to_do(server, tmp_path):
-    archive = archive_at(server, b"")
-    server.close()
-    with pytest.raises(ConnectionError) as caught:
-        fetch(archive, tmp_path, name="the set")
-    message = str(caught.value)
-    assert "the set" in message
-    assert server.url in message
-    assert str(tmp_path / "set.zip") in message
-    assert "archive=" in message
-
-
-def test_fetch_refuses_another_checksum_at_once_and_keeps_nothing(
-    server, tmp_path, tree
-):
-    archive = archive_at(server, zip_of(FILES), checksum=f"sha256:{'0' * 64}")
-    with pytest.raises(ValueError, match="checksum is not sha256:0000"):
-        fetch(archive, tmp_path, name="the set")
-    assert server.n_requests == 1
-    assert tree(tmp_path) == []
-
-
-def test_fetch_names_the_extra_that_is_missing(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pooch", None)
-    archive = Archive("http://127.0.0.1", "set.zip", "sha256:0", megabytes=1)
-    with pytest.raises(ImportError, match=r"sklearn-audio\[data\]"):
-        fetch(archive, tmp_path, name="the set")
-
-
-# Unpacking
 
 
 @pytest.mark.parametrize("pack", [zip_of, tar_of], ids=["zip", "tar.gz"])
@@ -176,7 +81,7 @@ def test_unpack_that_is_interrupted_leaves_nothing(tmp_path, tree, monkeypatch):
             raise KeyboardInterrupt
         copies.append(target.write(source.read()))
 
-    monkeypatch.setattr(_download.shutil, "copyfileobj", copy_once)
+    monkeypatch.setattr(_unpack.shutil, "copyfileobj", copy_once)
     (tmp_path / "archive").write_bytes(zip_of(FILES))
     with pytest.raises(KeyboardInterrupt):
         unpack(tmp_path / "archive", tmp_path / "home" / "set", accepts=anything)

@@ -1,0 +1,19 @@
+"""Published networks, and where their weights come from.
+
+:class:`~sklearn_audio.feature_extraction.PretrainedEmbedding` runs them on clips. Here
+they are by themselves, for work in PyTorch.
+
+What there is
+    :data:`NETWORKS`
+        each network's source, licence, sample rate and size of embedding
+    :func:`load_network`
+        a network with its published weights, fetched once or read from a file
+
+Architectures
+    :class:`EfficientATNetwork`
+        MobileNetV3 on mel spectrograms, for embeddings and AudioSet tags
+"""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
