@@ -46,10 +46,22 @@ class Recordings(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """Spectrograms: of normal frames to train on, and tests by the events' level."""
+    """Normal frames to train on, and tests by the events' level in dB."""
 
-    X: NDArray
-    tests: dict[int, tuple[NDArray, NDArray]]  # spectrograms; 1 normal, -1 anomalous
+    X: NDArray  # waveforms at first: (n_frames, n_samples)
+    tests: dict[int, tuple[NDArray, NDArray]]  # the same; 1 normal, -1 anomalous
+    sample_rate: int
+
+    def transformed(self, front_end: Any) -> Scene:
+        """Return the scene as a front end sees it."""
+        X = front_end.fit_transform(self.X)
+        tests = {r: (front_end.transform(X), y) for r, (X, y) in self.tests.items()}
+        return Scene(X, tests, self.sample_rate)
+
+    def spectrograms(self) -> Scene:
+        return self.transformed(
+            LogMelSpectrogram(self.sample_rate, n_mels=64, n_fft=1024, hop_length=512)
+        )
 
 
 def read_recordings() -> Recordings:
@@ -99,19 +111,17 @@ def split(recordings: Recordings, name: str, seed: int) -> Scene:
     frames, sources = recordings.frames[name], recordings.sources[name]
     drawn = np.random.RandomState(seed).permutation(np.unique(sources))
     is_training = np.isin(sources, drawn[: len(drawn) // 2])
-    sample_rate = recordings.sample_rate
-    front_end = LogMelSpectrogram(sample_rate, n_mels=64, n_fft=1024, hop_length=512)
     tests = {}
     for ratio in RATIOS_DB:
         mixed = make_anomalous_scenes(
             frames[~is_training],
             recordings.events,
             ratio,
-            sample_rate=sample_rate,
+            sample_rate=recordings.sample_rate,
             random_state=seed,
         )
-        tests[ratio] = front_end.fit_transform(mixed.data), mixed.target
-    return Scene(front_end.fit_transform(frames[is_training]), tests)
+        tests[ratio] = mixed.data, mixed.target
+    return Scene(frames[is_training], tests, recordings.sample_rate)
 
 
 def fit_and_judge(detector: Any, scene: Scene) -> dict[str, float]:

@@ -64,7 +64,8 @@ def judge_all(scene: Scene, seed: int, quick: bool) -> Judged:
         name: GMGANDetector(**{**settings, **shared})
         for name, settings in FROM_DEFAULT.items()
     }
-    return {name: fit_and_judge(d, scene) for name, d in detectors.items()}
+    spectrograms = scene.spectrograms()
+    return {name: fit_and_judge(d, spectrograms) for name, d in detectors.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
