@@ -1,12 +1,12 @@
 """Anomaly detectors on scenes of UrbanSound8K: Tables 1 and 2 of the GMGAN paper.
 
 One detector a scene is trained on clean frames of one second, of half of the scene's
-recordings, and tested on frames of the other half; into half of these an event is mixed,
-a car horn, a dog, a gunshot or a siren. The halves are drawn again for every round, the
-same for all detectors. Networks see log-mel spectrograms and are trained for their
-default number of epochs; simple detectors see statistics of each band of these, or the
-embeddings of EfficientAT mn04, which was trained on two million other clips. Defaults
-were chosen on scenes of ESC-10 and ESC-50, not on these.
+recordings, and tested on frames of the other half; into half of these an event is
+mixed, a car horn, a dog, a gunshot or a siren. The halves are drawn again for every
+round, the same for all detectors. Networks see log-mel spectrograms and are trained for
+their default number of epochs; simple detectors see statistics of each band of these,
+or the embeddings of EfficientAT mn04, which was trained on two million other clips.
+Defaults were chosen on scenes of ESC-10 and ESC-50, not on these.
 
 ``auc_gain`` is the mean difference to the paper's autoencoder over scenes, rounds and
 ratios, with its standard error over the rounds. Columns named after scenes are AUCs,
