@@ -119,8 +119,8 @@ class OpenSetGANClassifier(OpenSetGAN):
         method is worth as much.
     mixup_alpha : float, default=0
         Parameter of the Beta distribution that mixes clips and labels; 0 mixes none.
-        Mixtures teach that what lies between classes is familiar: they help to name
-        clips and harm the rejection.
+        Mixtures teach that what lies between classes is familiar, which harms the
+        rejection.
     label_smoothing : float in [0, 1), default=0.2
         Share of the target probability that is spread over all outputs.
     gan_width : int, default=32

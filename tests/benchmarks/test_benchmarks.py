@@ -15,7 +15,6 @@ TO_BE_MEASURED = {
     "bench_anomaly_ablation",
     "bench_anomaly_mnist",
     "bench_framed_detector",
-    "bench_open_set_gan_ablation",
 }
 
 
