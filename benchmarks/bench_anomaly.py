@@ -6,7 +6,8 @@ mixed, a car horn, a dog, a gunshot or a siren. The halves are drawn again for e
 round, the same for all detectors. Networks see log-mel spectrograms and are trained for
 their default number of epochs; simple detectors see statistics of each band of these,
 or the embeddings of EfficientAT mn04, which was trained on two million other clips.
-Defaults were chosen on scenes of ESC-10 and ESC-50, not on these.
+Defaults were chosen on scenes of ESC-10 and ESC-50; of these scenes, one split that is
+none of the rounds' was looked at twice before.
 
 ``auc_gain`` is the mean difference to the paper's autoencoder over scenes, rounds and
 ratios, with its standard error over the rounds. Columns named after scenes are AUCs,

@@ -15,10 +15,10 @@ variance: Scott's rule goes by the number of dimensions, and many pixels are the
 all images.
 
 AnoGAN and DeepSVDD are PyOD's in their default settings, small dense networks where the
-papers' are convolutional; AnoGAN trains for 200 epochs instead of 500, which takes half
-a minute less. PyOD searches AnoGAN's latent space for copies of the training images
-only, and moves the generator while it does; every new image is compared with the one
-picture that is made last. That row says little about AnoGAN as it was published.
+papers' are convolutional; AnoGAN trains for 200 epochs instead of 500, to save time.
+PyOD searches AnoGAN's latent space for copies of the training images only, and moves
+the generator while it does; every new image is compared with the one picture that is
+made last. That row says little about AnoGAN as it was published.
 
 ``seconds_per_fit`` is the mean time of a fit, on one thread of two that are at work.
 

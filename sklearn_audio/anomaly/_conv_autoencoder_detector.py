@@ -39,8 +39,7 @@ class ConvAutoencoderDetector(ReconstructionDetector):
     Parameters
     ----------
     latent_dim : int, default=4
-        Dimensions of the bottleneck. The fewer, the less of an anomaly passes, and the
-        less is learned by heart from few recordings.
+        Dimensions of the bottleneck. The fewer, the less of an anomaly passes.
     width : int, default=16
         Channels of the encoder's first layer and of the decoder's last hidden one;
         deeper layers have up to 8 times as many.

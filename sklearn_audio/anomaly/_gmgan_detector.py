@@ -64,16 +64,16 @@ class GMGANDetector(ReconstructionDetector):
     density, and a penalty on small variances. An anomalous clip is copied badly, so
     that :math:`z'` is far from :math:`z`, or has a latent vector that is rare.
 
-    The defaults are what finds events in real scenes: copies count more in the
-    training than in the paper, and in the score it counts how unusual their errors
-    are, band by band. :meth:`from_paper` gives the published method.
+    The defaults were chosen on real scenes and differ from the paper's: copies count
+    more in the training, and in the score it counts how unusual their errors are, band
+    by band. :meth:`from_paper` gives the published method.
 
     Parameters
     ----------
     latent_dim : int, default=4
         Dimensions of the latent vectors. The fewer, the less of a foreign clip can be
-        copied, and the less is learned by heart from few recordings. A full covariance
-        matrix takes many more clips a batch than there are of them.
+        copied. A full covariance matrix takes many more clips a batch than there are of
+        them.
     n_components : int, default=4
         Components of the mixture.
     covariance_type : {"full", "diag"}, default="full"
@@ -84,8 +84,7 @@ class GMGANDetector(ReconstructionDetector):
         the paper builds, is 64 [2]_.
     adversarial : {"feature", "minimax"}, default="feature"
         :math:`L_{adv}`: the squared difference of the discriminator's features of clips
-        and copies, as GANomaly has it, which is steadier, or the loss of a GAN, as the
-        paper prints it.
+        and copies, as GANomaly has it, or the loss of a GAN, as the paper prints it.
     familiarity : str, default="band_errors"
         What :meth:`score_samples` returns, with a minus sign. It is not named
         ``score``, which scikit-learn takes for a method.
@@ -99,8 +98,7 @@ class GMGANDetector(ReconstructionDetector):
         - "energy": the energy of :math:`z`;
         - "sum": the sum of all four, each standardised on the training clips.
     reconstruction_weight : float, default=50
-        :math:`w_i`. The paper's is 1, with which the decoder hardly learns to copy;
-        50 is GANomaly's.
+        :math:`w_i`. The paper's is 1; 50 is GANomaly's.
     adversarial_weight : float, default=5
         :math:`w_a`.
     latent_weight : float, default=1
@@ -128,8 +126,8 @@ class GMGANDetector(ReconstructionDetector):
         Clips a training step, at most; batches are of nearly equal size. A mixture is
         estimated from each batch, so that smaller ones make it less certain.
     lr : float, default=1e-3
-        Learning rate of Adam for all networks but the discriminator. GANomaly's 2e-4
-        takes many more epochs on few clips.
+        Learning rate of Adam for all networks but the discriminator. GANomaly's is
+        2e-4, for many more clips.
     lr_discriminator : float, default=2e-4
         Learning rate of Adam for the discriminator.
     validation_fraction : float in (0, 1) or None, default=None

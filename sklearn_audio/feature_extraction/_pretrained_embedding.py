@@ -42,8 +42,7 @@ from sklearn_audio.feature_extraction._windows import (
 )
 from sklearn_audio.pretrained._registry import NETWORKS, load_network
 
-# Windows in a batch where `batch_size` is None. A processor's caches hold one: with 32,
-# "efficientat_mn04" takes half as long again per clip.
+# Windows in a batch where `batch_size` is None. A processor's caches hold one.
 _CPU_BATCH, _ACCELERATOR_BATCH = 1, 32
 
 
