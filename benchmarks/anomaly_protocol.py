@@ -36,6 +36,10 @@ SILENCE = 1e-10
 Judged = dict[str, dict[str, float]]  # of each row of a table, figures by name
 
 
+# Passes over the clips in the settings of the papers, which leave the number open.
+PAPER_EPOCHS = 50
+
+
 class Recordings(NamedTuple):
     """Frames of one second of every scene, and the events to be mixed in."""
 
@@ -151,7 +155,10 @@ def judge_scene(
 
 
 def table(
-    judge_all: Callable[[Scene, int, bool], Judged], n_runs: int, quick: bool
+    judge_all: Callable[[Scene, int, bool], Judged],
+    published: dict[str, str],
+    n_runs: int,
+    quick: bool,
 ) -> list[Row]:
     """Return one row a system, of means over scenes and rounds.
 
@@ -160,6 +167,8 @@ def table(
     judge_all : callable
         Maps a scene, a seed and whether to be quick to the figures of every system. The
         first one is that with which all others are compared.
+    published : dict of str to str
+        Published mean AUCs by system.
     n_runs : int
         Rounds, each with other halves of the recordings.
     quick : bool
@@ -180,7 +189,11 @@ def table(
     systems = list(results[0])
     first = np.array([auc(result[systems[0]]) for result in results])
     return [
-        row_of(system, [result[system] for result in results], first, names)
+        {
+            "system": system,
+            "published_auc": published.get(system, "–"),
+            **figures_of([result[system] for result in results], first, names),
+        }
         for system in systems
     ]
 
@@ -190,10 +203,8 @@ def auc(figures: dict[str, float]) -> float:
     return float(np.mean([figures[f"auc_{ratio}dB"] for ratio in RATIOS_DB]))
 
 
-def row_of(
-    system: str, runs: list[dict[str, float]], first: NDArray, names: list[str]
-) -> Row:
-    """Return the row of a system from its runs, scene after scene, round by round."""
+def figures_of(runs: list[dict[str, float]], first: NDArray, names: list[str]) -> Row:
+    """Return a system's figures from its runs, scene after scene, round by round."""
     means = {name: np.mean([run[name] for run in runs]) for name in runs[0]}
     seconds = means.pop("seconds")
     gains = np.array([auc(run) for run in runs]) - first
@@ -202,7 +213,6 @@ def row_of(
     by_scene = np.array([(run["auc_0dB"] + run["auc_6dB"]) / 2 for run in runs])
     by_scene = by_scene.reshape(-1, len(names)).mean(axis=0)  # (n_scenes,)
     return {
-        "system": system,
         **{name: f"{mean:.3f}" for name, mean in means.items()},
         "auc_gain": f"{gains.mean():+.3f} ± {error:.3f}",
         **{name: f"{mean:.3f}" for name, mean in zip(names, by_scene, strict=True)},

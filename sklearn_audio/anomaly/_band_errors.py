@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf
+from torch.nn import functional as F
 
 # Means and standard deviations of the errors of normal clips, (F,) each, and the lower
 # Cholesky factor of their correlations, (F, F).
@@ -26,9 +27,12 @@ _SMALLEST_VARIANCE = 1e-6
 
 
 def band_errors(X: torch.Tensor, copy: torch.Tensor) -> torch.Tensor:
-    """Return root mean square errors of bands in first, middle and last half of clips.
+    """Return root mean square errors of bands, in windows of half a clip.
 
-    An event that is shorter than its clip stands out more from one half of it.
+    An event that is shorter than its clip stands out more from a part of it; windows
+    begin at every sixteenth of a clip. Errors are first averaged over an eighth of a
+    clip: frame by frame, noise that nobody can foresee errs as much as an event, but
+    only the event errs in the same direction for a while.
 
     Parameters
     ----------
@@ -39,21 +43,23 @@ def band_errors(X: torch.Tensor, copy: torch.Tensor) -> torch.Tensor:
 
     Returns
     -------
-    errors : Tensor of shape (n_clips, n_halves, n_bands)
-        Of rows, which have no halves, the absolute errors of features.
+    errors : Tensor of shape (n_clips, n_windows, n_bands)
+        Of rows, which have one window, the absolute errors of features.
     """
-    squares = (X - copy).square()
-    if squares.ndim == 2:
-        return squares[:, None].sqrt()
-    n_frames = squares.shape[2]
-    length = (n_frames + 1) // 2
-    starts = sorted({0, (n_frames - length) // 2, n_frames - length})
-    halves = [squares[:, :, start : start + length].mean(dim=2) for start in starts]
-    return torch.stack(halves, dim=1).sqrt()
+    errors = X - copy
+    if errors.ndim == 2:
+        return errors[:, None].abs()
+    n_frames = errors.shape[2]
+    n_smoothed = max(1, n_frames // 8)
+    length = max(1, n_frames // 2 - n_smoothed + 1)
+    step = max(1, n_frames // 16)
+    smooth = F.avg_pool1d(errors, n_smoothed, stride=1)  # (B, F, T')
+    squares = F.avg_pool1d(smooth.square(), length, stride=step)  # (B, F, W)
+    return squares.sqrt().mT
 
 
 def usual_errors(errors: NDArray[np.float64]) -> UsualErrors:
-    """Return what errors normal clips have: (n, H, F) -> (F,), (F,), (F, F).
+    """Return what errors normal clips have: (n, W, F) -> (F,), (F,), (F, F).
 
     The correlations are shrunk [1]_, for there are often fewer clips than bands.
     """
@@ -67,8 +73,11 @@ def usual_errors(errors: NDArray[np.float64]) -> UsualErrors:
 
 
 def error_distances(errors: torch.Tensor, usual: UsualErrors) -> torch.Tensor:
-    """Return mean squared Mahalanobis distances, a band: (B, H, F) -> (B,), float64."""
+    """Return mean Mahalanobis distances of windows: (B, W, F) -> (B,), float64.
+
+    Distances are divided by the root of the number of bands.
+    """
     means, spreads, factor = map(torch.from_numpy, usual)
-    standardised = (errors.cpu().double() - means) / spreads  # (B, H, F)
+    standardised = (errors.cpu().double() - means) / spreads  # (B, W, F)
     whitened = torch.linalg.solve_triangular(factor, standardised.mT, upper=False)
-    return whitened.square().mean(dim=(1, 2))  # (B, F, H) -> (B,)
+    return whitened.square().mean(dim=1).sqrt().mean(dim=1)  # (B, F, W) -> (B,)

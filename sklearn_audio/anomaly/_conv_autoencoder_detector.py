@@ -40,15 +40,16 @@ class ConvAutoencoderDetector(ReconstructionDetector):
     ----------
     latent_dim : int, default=4
         Dimensions of the bottleneck. The fewer, the less of an anomaly passes.
-    width : int, default=16
+    width : int, default=8
         Channels of the encoder's first layer and of the decoder's last hidden one;
         deeper layers have up to 8 times as many.
     familiarity : {"band_errors", "reconstruction"}, default="band_errors"
         What :meth:`score_samples` returns, with a minus sign: how unusual the root mean
-        square errors of the bands are, a squared Mahalanobis distance whose covariance
-        is estimated from the training clips and shrunk [2]_, and which is the mean of
-        those of the clip's first, middle and last half; or the mean absolute error of
-        the copy. Features are the bands of rows.
+        square errors of the bands are, a Mahalanobis distance whose covariance is
+        estimated from the training clips and shrunk [2]_; or the mean absolute error of
+        the copy. The distance is the mean over windows of half a clip, and errors are
+        averaged over an eighth of a clip before they are squared. Features are the
+        bands of rows.
     with_centering : bool, default=True
         Whether each band of a spectrogram loses its median over time first. What is
         anomalous then is what happens in a clip, and not how loud its background is,
@@ -59,8 +60,9 @@ class ConvAutoencoderDetector(ReconstructionDetector):
         Share of the training clips that are called anomalous, which sets ``offset_``.
         Fresh normal clips are copied a little worse than these, so that a few more of
         them are.
-    max_epochs : int, default=50
-        Passes over the training clips.
+    max_epochs : int, default=12
+        Passes over the training clips. What is trained for longer on a few hundred
+        clips learns them by heart, and takes every new recording for an anomaly.
     batch_size : int, default=64
         Clips a training step, at most; batches are of nearly equal size.
     lr : float, default=1e-3
@@ -117,13 +119,12 @@ class ConvAutoencoderDetector(ReconstructionDetector):
     >>> from sklearn_audio.datasets import make_sound_events
     >>> from sklearn_audio.feature_extraction import LogMelSpectrogram
     >>> front_end = LogMelSpectrogram(n_mels=32, hop_length=512)
-    >>> bells, _ = make_sound_events(60, ["bell"], random_state=0)
-    >>> X = front_end.fit_transform(bells)
-    >>> detector = ConvAutoencoderDetector(width=4, max_epochs=20, random_state=0)
-    >>> detector = detector.fit(X)
-    >>> X_new, y_new = make_sound_events(40, ["bell", "engine"], random_state=1)
-    >>> scores = detector.score_samples(front_end.transform(X_new))
-    >>> bool(scores[y_new == "bell"].mean() > scores[y_new == "engine"].mean())
+    >>> engines, _ = make_sound_events(60, ["engine"], random_state=0)
+    >>> detector = ConvAutoencoderDetector(random_state=0)
+    >>> detector = detector.fit(front_end.fit_transform(engines))
+    >>> X, y = make_sound_events(40, ["engine", "bell"], random_state=1)
+    >>> scores = detector.score_samples(front_end.transform(X))
+    >>> bool(scores[y == "engine"].mean() > scores[y == "bell"].mean())
     True
     """
 
@@ -141,11 +142,11 @@ class ConvAutoencoderDetector(ReconstructionDetector):
         self,
         *,
         latent_dim: int = 4,
-        width: int = 16,
+        width: int = 8,
         familiarity: str = "band_errors",
         with_centering: bool = True,
         contamination: float = 0.05,
-        max_epochs: int = 50,
+        max_epochs: int = 12,
         batch_size: int = 64,
         lr: float = 1e-3,
         validation_fraction: float | None = None,

@@ -17,15 +17,14 @@ from sklearn_audio._torch._batch_norm import reestimate_batch_norm
 from sklearn_audio._torch._detector import TorchDetector
 from sklearn_audio._torch._estimator import N_SETTLING_BATCHES, Batch
 from sklearn_audio._torch._net import AudioNet
-from sklearn_audio.anomaly._band_errors import (
-    band_errors,
-    usual_errors,
-)
+from sklearn_audio.anomaly._band_errors import band_errors, usual_errors
 from sklearn_audio.base import validate_clips
 
 # The few values beyond these quantiles of the training clips are beyond what a decoder
 # can make, so that one odd clip does not squeeze all others.
 _RANGE = (0.001, 0.999)
+# Enough to learn the usual errors of bands from, evenly spread over the training clips.
+_MOST_CLIPS = 10_000
 
 
 class ReconstructionDetector(TorchDetector):
@@ -92,9 +91,10 @@ class ReconstructionDetector(TorchDetector):
         super()._train_on_clips(X, resume=resume)
 
         def measure(X: torch.Tensor) -> torch.Tensor:
-            return band_errors(*self._compared(X))  # (B, H, F)
+            return band_errors(*self._compared(X))  # (B, W, F)
 
-        self._usual_errors = usual_errors(self._infer(X, measure).astype(np.float64))
+        some = X[:: -(-len(X) // _MOST_CLIPS)]
+        self._usual_errors = usual_errors(self._infer(some, measure).astype(np.float64))
 
     def _settle(self, net: AudioNet, batches: Iterable[Batch]) -> None:
         """Measure the batch statistics one network after the other."""

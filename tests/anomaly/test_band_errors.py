@@ -15,24 +15,38 @@ from sklearn_audio.anomaly._band_errors import (
 
 @pytest.fixture
 def errors():
-    """Errors of 20 clips, in two halves and seven bands, which are correlated."""
+    """Errors of 20 clips, in two windows and seven bands, which are correlated."""
     errors = np.random.default_rng(0).gamma(2.0, size=(20, 2, 7)) * np.arange(1, 8)
     return errors + errors[:, :, ::-1]
 
 
 @pytest.mark.parametrize(
-    ("n_frames", "starts", "length"),
-    [(8, (0, 2, 4), 4), (7, (0, 1, 3), 4), (2, (0, 1), 1), (1, (0,), 1)],
+    ("n_frames", "n_smoothed", "length", "step"),
+    [(32, 4, 13, 2), (44, 5, 18, 2), (17, 2, 7, 1), (2, 1, 1, 1), (1, 1, 1, 1)],
 )
-def test_errors_of_halves(n_frames, starts, length):
+def test_errors_of_windows(n_frames, n_smoothed, length, step):
     X, copy = np.random.default_rng(0).normal(size=(2, 3, 4, n_frames))
+    n_smooth = n_frames - n_smoothed + 1
+    starts = range(0, n_smooth - length + 1, step)
     expected = np.zeros((3, len(starts), 4))
     for i, j, k in np.ndindex(expected.shape):
-        frames = range(starts[j], starts[j] + length)
-        errors = [X[i, k, t] - copy[i, k, t] for t in frames]
-        expected[i, j, k] = np.sqrt(np.mean(np.square(errors)))
+        error = X[i, k] - copy[i, k]
+        smooth = [error[t : t + n_smoothed].mean() for t in range(n_smooth)]
+        window = smooth[starts[j] : starts[j] + length]
+        expected[i, j, k] = np.sqrt(np.mean(np.square(window)))
     ours = band_errors(torch.from_numpy(X), torch.from_numpy(copy))
     np.testing.assert_allclose(ours, expected)
+
+
+def test_an_event_stands_out_of_noise_of_the_same_power():
+    """What errs in one direction for a while counts more than what errs to and fro."""
+    noise = np.random.default_rng(0).choice([-1.0, 1.0], size=(1, 1, 160))
+    event = np.repeat(noise[:, :, ::20], 20, axis=2)
+    of_noise, of_event = (
+        band_errors(torch.from_numpy(x), torch.zeros(1, 1, 160)).mean()
+        for x in (noise, event)
+    )
+    assert of_event > 2 * of_noise
 
 
 def test_errors_of_rows_are_absolute():
@@ -45,9 +59,10 @@ def test_distances_are_those_of_a_shrunk_covariance(errors):
     new = 1.5 * errors[:9]
     scaler = StandardScaler().fit(errors.reshape(-1, 7))
     usual = LedoitWolf().fit(scaler.transform(errors.reshape(-1, 7)))
-    distances = usual.mahalanobis(scaler.transform(new.reshape(-1, 7))) / 7
+    squares = usual.mahalanobis(scaler.transform(new.reshape(-1, 7))) / 7
+    distances = np.sqrt(squares).reshape(9, 2).mean(axis=1)
     ours = error_distances(torch.from_numpy(new), usual_errors(errors))
-    np.testing.assert_allclose(ours, distances.reshape(9, 2).mean(axis=1), rtol=1e-4)
+    np.testing.assert_allclose(ours, distances, rtol=1e-4)
 
 
 def test_the_unit_of_a_band_does_not_matter(errors):
@@ -65,7 +80,7 @@ def test_what_one_error_leads_to_expect_of_another_counts():
     shared = rng.normal(10, 1, size=(500, 1, 1))
     usual = usual_errors(shared + rng.normal(0, 0.1, size=(500, 1, 2)))
     both, one = error_distances(torch.tensor([[[13.0, 13.0]], [[12.0, 10.0]]]), usual)
-    assert one > 3 * both
+    assert one > 1.7 * both
 
 
 def test_a_band_that_always_errs_alike_has_a_say(errors):
@@ -76,7 +91,7 @@ def test_a_band_that_always_errs_alike_has_a_say(errors):
     before = error_distances(torch.from_numpy(errors[:1]), usual)
     after = error_distances(torch.from_numpy(moved), usual)
     assert torch.isfinite(after).all()
-    assert after > 100 * before
+    assert after > 10 * before
 
 
 def test_fewer_clips_than_bands(errors):
