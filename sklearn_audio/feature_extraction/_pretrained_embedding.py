@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
 from copy import deepcopy
-from itertools import groupby
+from functools import partial
 from numbers import Integral, Real
-from operator import itemgetter, methodcaller
+from operator import methodcaller
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -20,7 +19,6 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from torch import nn
 
-from sklearn_audio._torch._arithmetic import suitable_threads
 from sklearn_audio._torch._device import (
     DEVICES,
     resolve_device,
@@ -34,37 +32,44 @@ from sklearn_audio.feature_extraction._clips import (
     check_waveforms,
     collect_clips,
 )
-from sklearn_audio.feature_extraction._windows import (
-    Numbered,
-    check_equally_long,
-    cut_clips,
-    map_windows,
+from sklearn_audio.feature_extraction._network_windows import (
+    NetworkWindows,
+    pool_windows,
 )
+from sklearn_audio.feature_extraction._windows import check_equally_long
 from sklearn_audio.pretrained._registry import NETWORKS, load_network
-
-# Windows in a batch where `batch_size` is None. A processor's caches hold one.
-_CPU_BATCH, _ACCELERATOR_BATCH = 1, 32
 
 
 def _has_tags(embedding: PretrainedEmbedding) -> bool:
-    return isinstance(embedding.model, str) or hasattr(embedding.model, "tag")
+    model = embedding.model
+    if not isinstance(model, str):
+        return hasattr(model, "tag")
+    # An unknown name is refused by the method itself, in clearer words.
+    return model not in NETWORKS or NETWORKS[model].tag_file is not None
 
 
 class PretrainedEmbedding(TransformerMixin, VersionedEstimator):
     """Embed waveforms with a network that was trained on millions of clips.
 
     A linear classifier on such embeddings is what to try first when labelled clips are
-    few. The network can also say which of AudioSet's 527 sounds it hears, see `tag`.
+    few. Some networks can also say which of AudioSet's 527 sounds they hear, see `tag`.
 
     Parameters
     ----------
-    model : {"efficientat_mn04"} or torch.nn.Module, default="efficientat_mn04"
-        The network. "efficientat_mn04" is a MobileNetV3 of a million weights with
-        embeddings of 384 values [1]_; it hears up to 15 kHz, and takes 15 to 20 ms for
-        5 s of sound on one core. A module of your own maps waveforms (n_windows,
-        n_samples) to embeddings (n_windows, n_dims) and is copied, into evaluation
-        mode. Its attributes `sample_rate` (Hz), `window` (s), `min_samples`, and its
-        method ``tag``, which maps embeddings to probabilities, count where it has them;
+    model : str or torch.nn.Module, default="efficientat_mn04"
+        The network, by its name or one of your own. "efficientat_mn04" is a MobileNetV3
+        of a million weights with embeddings of 384 values [1]_; it hears up to 15 kHz,
+        and takes 15 to 20 ms for 5 s of sound on one core. "vggish" is a VGG network of
+        72 million weights with embeddings of 128 values, raw or, as "vggish_pca",
+        whitened and rounded [2]_. "ast" is a transformer of 87 million weights with
+        embeddings of 768 values [3]_; it needs the library transformers. "openl3" has
+        5 million weights and embeddings of 512 values or, as "openl3_6144", of more
+        [4]_; its `weights` have to be named. Only the first and "ast" have tags.
+
+        A module of your own maps waveforms (n_windows, n_samples) to embeddings
+        (n_windows, n_dims) and is copied, into evaluation mode. Its attributes
+        `sample_rate` (Hz), `window` (s), `hop` (s), `min_samples`, and its method
+        ``tag``, which maps embeddings to probabilities, count where it has them;
         without the first two, it gets whole clips as they are.
     weights : str, path-like or None, default=None
         A file of weights for a network known by name, see
@@ -79,10 +84,12 @@ class PretrainedEmbedding(TransformerMixin, VersionedEstimator):
         all front ends; 32000 keeps all that "efficientat_mn04" can hear.
     window : float or None, default=None
         Length of a window, in seconds. None means the length of the clips that the
-        network was trained on: 10 s for "efficientat_mn04".
+        network was trained on: 10 s for "efficientat_mn04", 0.975 s for "vggish", 10.24
+        s for "ast" and 1 s for "openl3". The last two take no longer ones.
     hop : float or None, default=None
         From the start of a window to that of the next, in seconds. None means `window`:
-        windows touch each other. The last one ends with the clip, and may overlap.
+        windows touch each other; those of "vggish" by default begin every 0.96 s, where
+        its frames touch. The last one ends with the clip, and may overlap.
     batch_size : int or None, default=None
         Windows that go through the network together. None means 1 on the CPU, where
         more are slower, and 32 on accelerators. A batch that is not full is filled up
@@ -120,13 +127,14 @@ class PretrainedEmbedding(TransformerMixin, VersionedEstimator):
 
     A clip's embedding does not depend on the other clips. A clip shorter than a window
     is embedded as it is, without padding, unless it is shorter than `min_samples` of
-    the network. Apart from the output, memory is needed for one resampled clip and one
-    batch of windows.
+    the network: "vggish" and "openl3" need a whole window, and silence fills it. Apart
+    from the output, memory is needed for one resampled clip and one batch of windows.
 
-    A fitted transformer is saved with the weights in it, 4 MB for "efficientat_mn04":
-    it loads without a network connection or a cache, and embeds the same if the file of
-    weights has changed or gone since. Clones, and keys of ``Pipeline(memory=...)``,
-    hold the parameters alone: change the name of a file of weights with its content.
+    A fitted transformer is saved with the weights in it, 4 MB for "efficientat_mn04",
+    289 MB for "vggish", 346 MB for "ast" and 20 MB for "openl3": it loads without a
+    network connection or a cache, and embeds the same if the file of weights has
+    changed or gone since. Clones, and keys of ``Pipeline(memory=...)``, hold the
+    parameters alone: change the name of a file of weights with its content.
     Modules of your own are never found in such a cache, because joblib does not see
     when two of them are equal.
 
@@ -135,6 +143,13 @@ class PretrainedEmbedding(TransformerMixin, VersionedEstimator):
     .. [1] Schmid, F., Koutini, K. and Widmer, G. (2023). "Efficient large-scale audio
        tagging via transformer-to-CNN knowledge distillation." ICASSP.
        https://doi.org/10.1109/ICASSP49357.2023.10096110
+    .. [2] Hershey, S. et al. (2017). "CNN architectures for large-scale audio
+       classification." ICASSP. https://doi.org/10.1109/ICASSP.2017.7952132
+    .. [3] Gong, Y., Chung, Y.-A. and Glass, J. (2021). "AST: audio spectrogram
+       transformer." Interspeech. https://doi.org/10.21437/Interspeech.2021-698
+    .. [4] Cramer, J., Wu, H.-H., Salamon, J. and Bello, J. P. (2019). "Look, listen,
+       and learn more: design choices for deep audio embeddings." ICASSP.
+       https://doi.org/10.1109/ICASSP.2019.8682475
 
     Examples
     --------
@@ -223,7 +238,7 @@ class PretrainedEmbedding(TransformerMixin, VersionedEstimator):
         clips = check_waveforms(collect_clips(self, X, reset=True))
         check_finite(clips)
         network = self._load_network()
-        embedding = self._try_out(network, clips)
+        embedding = self._windows(network).embed_first(clips)
         self.network_ = network
         self.embedding_size_ = embedding.shape[1]
         if _has_tags(self):
@@ -255,7 +270,8 @@ class PretrainedEmbedding(TransformerMixin, VersionedEstimator):
             windows. The error names the clip.
         """
         network, clips = self._start(X)
-        rows = self._map(network, clips, network, pool=self._pool)
+        pool = partial(pool_windows, pooling=self.pooling)
+        rows = self._windows(network).map(network, clips, pool=pool)
         if self.pooling is None:
             check_equally_long(rows)
         out = np.stack(rows)
@@ -290,7 +306,7 @@ class PretrainedEmbedding(TransformerMixin, VersionedEstimator):
             return tag(network(waveforms))
 
         pool = methodcaller("mean", axis=0)
-        return np.stack(self._map(embed_and_tag, clips, network, pool=pool))
+        return np.stack(self._windows(network).map(embed_and_tag, clips, pool=pool))
 
     @available_if(lambda self: self.pooling is not None)
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -335,21 +351,6 @@ class PretrainedEmbedding(TransformerMixin, VersionedEstimator):
             )
         return deepcopy(self.model).to(device).eval()
 
-    def _try_out(self, network: nn.Module, clips: Waveforms) -> torch.Tensor:
-        """Embed the first window of the first clip: (1, d)."""
-        _, samples = next(self._cut(clips, network))
-        waveforms = torch.from_numpy(samples[np.newaxis]).to(_device_of(network))
-        with torch.no_grad(), suitable_threads([network]):
-            embedding = network(waveforms)
-        shape = tuple(getattr(embedding, "shape", ()))
-        if len(shape) != 2 or len(embedding) != 1:
-            raise ValueError(
-                f"model={type(network).__name__} returns a {type(embedding).__name__} "
-                f"of shape {shape} for one window: expected a tensor of embeddings "
-                "(n_windows, n_dims)."
-            )
-        return embedding
-
     def _name_tags(
         self, network: nn.Module, embedding: torch.Tensor
     ) -> NDArray[np.str_]:
@@ -360,48 +361,10 @@ class PretrainedEmbedding(TransformerMixin, VersionedEstimator):
             n_tags = tag(embedding).shape[1]
         return np.array([f"tag{index}" for index in range(n_tags)])
 
-    def _map(
-        self,
-        function: Callable[[torch.Tensor], torch.Tensor],
-        clips: Waveforms,
-        network: nn.Module,
-        *,
-        pool: Callable[[NDArray[np.float32]], NDArray[np.float32]],
-    ) -> list[NDArray[np.float32]]:
-        """Return, for each clip, the function's values of its windows, pooled."""
-        device = _device_of(network)
-        default = _CPU_BATCH if device.type == "cpu" else _ACCELERATOR_BATCH
-        with suitable_threads([network]):
-            outputs = map_windows(
-                function,
-                self._cut(clips, network),
-                batch_size=self.batch_size or default,
-                device=device,
-            )
-            return [
-                pool(np.stack([output for _, output in group]))
-                for _, group in groupby(outputs, key=itemgetter(0))
-            ]
-
-    def _cut(self, clips: Waveforms, network: nn.Module) -> Iterator[Numbered]:
-        """Yield the windows of all clips, at the network's rate."""
-        return cut_clips(
-            clips,
-            input_rate=self.sample_rate,
-            rate=getattr(network, "sample_rate", self.sample_rate),
-            window=self.window or getattr(network, "window", None),
-            hop=self.hop,
-            shortest=getattr(network, "min_samples", 1),
+    def _windows(self, network: nn.Module) -> NetworkWindows:
+        return NetworkWindows(
+            network, self.sample_rate, self.window, self.hop, self.batch_size
         )
-
-    def _pool(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Pool over windows: (n_windows, d) -> (d,), (2 d,) or (d, n_windows)."""
-        if self.pooling is None:
-            return embeddings.T
-        mean = embeddings.mean(axis=0)
-        if self.pooling == "mean":
-            return mean
-        return np.concatenate([mean, embeddings.std(axis=0)])
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -432,8 +395,3 @@ class PretrainedEmbedding(TransformerMixin, VersionedEstimator):
         tags.requires_fit = False
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def _device_of(network: nn.Module) -> torch.device:
-    parameter = next(network.parameters(), None)
-    return torch.device("cpu") if parameter is None else parameter.device

@@ -12,6 +12,12 @@ What there is
 Architectures
     :class:`EfficientATNetwork`
         MobileNetV3 on mel spectrograms, for embeddings and AudioSet tags
+    :class:`ASTNetwork`
+        a transformer on patches of mel spectrograms, for embeddings and AudioSet tags
+    :class:`VGGishNetwork`
+        a VGG network on mel spectrograms, for embeddings of a second
+    :class:`OpenL3Network`
+        a network that learned from sounds and pictures, for embeddings of a second
 """
 
 import lazy_loader as _lazy

@@ -1,2 +1,6 @@
+from ._ast import ASTNetwork
 from ._efficient_at import EfficientATNetwork
-from ._registry import NETWORKS, PublishedNetwork, load_network
+from ._openl3 import OpenL3Network
+from ._published_network import PublishedNetwork
+from ._registry import NETWORKS, load_network
+from ._vggish import VGGishNetwork

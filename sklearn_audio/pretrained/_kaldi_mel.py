@@ -1,4 +1,4 @@
-"""The front end of EfficientAT: log-mel power with the filters of Kaldi."""
+"""The front end of EfficientAT, and the filters of Kaldi, which others use too."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class KaldiLogMel(nn.Module):
 
 
 def kaldi_mel_filters(
-    sample_rate: int, n_fft: int, n_mels: int, fmax: float
+    sample_rate: int, n_fft: int, n_mels: int, fmax: float, *, fmin: float = 0.0
 ) -> torch.Tensor:
     """Return triangles of height 1 whose sides are straight over mel, not over Hz.
 
@@ -80,8 +80,9 @@ def kaldi_mel_filters(
     """
     frequencies = torch.arange(n_fft // 2 + 1).double() * sample_rate / n_fft
     mel = _hz_to_mel(frequencies)
-    highest = _hz_to_mel(torch.tensor(fmax).double())
-    corners = torch.arange(n_mels + 2).double() / (n_mels + 1) * highest
+    lowest, highest = _hz_to_mel(torch.tensor([fmin, fmax]).double())
+    shares = torch.arange(n_mels + 2).double() / (n_mels + 1)
+    corners = lowest + shares * (highest - lowest)
     left, centre, right = (corners[i : i + n_mels, None] for i in range(3))
     rising = (mel - left) / (centre - left)
     falling = (right - mel) / (right - centre)

@@ -1,120 +1,27 @@
-"""The networks that are known by name, and how their weights are found."""
+"""The networks that are known by name, and how one is built."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from io import StringIO
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
-from sklearn_audio._download import PublishedFile, fetch, get_data_home
+from sklearn_audio._download import PublishedFile
+from sklearn_audio.pretrained._ast import ASTNetwork
 from sklearn_audio.pretrained._efficient_at import EfficientATNetwork
-from sklearn_audio.pretrained._state import Tensors, checksum_of, read_tensors
-
-
-@dataclass(frozen=True)
-class PublishedNetwork:
-    """Say what a published network is, and where its weights come from.
-
-    Parameters
-    ----------
-    name : str
-        What :func:`load_network` calls it.
-    page : str
-        Address of the publication.
-    url : str
-        Address of the weights.
-    file_names : tuple of str
-        Where a copy of the weights may lie, below the data folder. A download becomes
-        the last of them.
-    sha256 : str
-        Checksum of the tensors: their names, shapes and values, in whatever format of
-        file they come.
-    licence : str
-        Licence of the weights.
-    megabytes : int
-        Size of the weights.
-    sample_rate : int
-        Rate of the waveforms that the network takes, in Hz.
-    window : float
-        Length of the waveforms that it was trained on, in seconds.
-    embedding_size : int
-        Number of values of an embedding.
-    tag_file : PublishedFile
-        List of the network's tags, a file of the data folder: its `url`, `file_name`
-        and `checksum`.
-    build : callable
-        Maps a state dict to the network in evaluation mode.
-
-    Examples
-    --------
-    >>> from sklearn_audio.pretrained import NETWORKS, PublishedNetwork
-    >>> published = NETWORKS["efficientat_mn04"]
-    >>> isinstance(published, PublishedNetwork)
-    True
-    >>> published.licence, published.sample_rate, published.embedding_size
-    ('MIT', 32000, 384)
-    """
-
-    name: str
-    page: str
-    url: str
-    file_names: tuple[str, ...]
-    sha256: str
-    licence: str
-    megabytes: int
-    sample_rate: int
-    window: float
-    embedding_size: int
-    tag_file: PublishedFile
-    build: Callable[[Tensors], nn.Module] = field(repr=False)
-
-    def read_tag_names(self) -> NDArray[np.str_]:
-        """Return the names of the tags, in the order of the network's output.
-
-        They are read from the published list: the copy in the data folder (see
-        :func:`~sklearn_audio.datasets.get_data_home`), or else a download to there. Its
-        checksum is verified every time.
-
-        Returns
-        -------
-        names : ndarray of shape (n_tags,), dtype str
-            The names.
-
-        Raises
-        ------
-        ConnectionError
-            If there is no copy of the list, and the server cannot be reached.
-        ImportError
-            If pooch, for a download, is not installed.
-        ValueError
-            If the list is damaged.
-        """
-        home = get_data_home()
-        file = home / self.tag_file.file_name
-        if not file.is_file():
-            name = f"the list of the tags of {self.name}"
-            fetch(self.tag_file, home, name=name, by_hand=None)
-        content = file.read_bytes()
-        checksum = f"sha256:{hashlib.sha256(content).hexdigest()}"
-        if checksum != self.tag_file.checksum:
-            raise ValueError(
-                f"{file} is not the published list of the tags of {self.name}: its "
-                f"checksum is not {self.tag_file.checksum}. Delete it and call again, "
-                "which fetches it anew."
-            )
-        rows = csv.DictReader(StringIO(content.decode("utf-8"), newline=""))
-        ordered = sorted(rows, key=lambda row: int(row["index"]))
-        return np.array([row["display_name"] for row in ordered])
-
+from sklearn_audio.pretrained._openl3 import OpenL3Network
+from sklearn_audio.pretrained._published_network import (
+    PublishedNetwork,
+    WeightFile,
+    published_tensors,
+)
+from sklearn_audio.pretrained._state import read_tensors
+from sklearn_audio.pretrained._vggish import VGGishNetwork
 
 # The publisher's licence is CC BY 4.0.
 _AUDIOSET_TAGS = PublishedFile(
@@ -130,17 +37,24 @@ _AUDIOSET_TAGS = PublishedFile(
 _EFFICIENTAT_MN04 = PublishedNetwork(
     name="efficientat_mn04",
     page="https://doi.org/10.1109/ICASSP49357.2023.10096110",
-    url=(
-        "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/"
-        "mn04_as_mAP_432.pt"
+    files=(
+        WeightFile(
+            url=(
+                "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/"
+                "mn04_as_mAP_432.pt"
+            ),
+            file_names=(
+                "weights/efficientat_mn04/mn04_as.safetensors",
+                "weights/efficientat_mn04/mn04_as_mAP_432.pt",
+            ),
+            checksum=(
+                "tensors:"
+                "fac57c082d2269a01f21423895e66f2a6628624a8247f3bf1aaf945d8325f15e"
+            ),
+            megabytes=4,
+        ),
     ),
-    file_names=(
-        "weights/efficientat_mn04/mn04_as.safetensors",
-        "weights/efficientat_mn04/mn04_as_mAP_432.pt",
-    ),
-    sha256="fac57c082d2269a01f21423895e66f2a6628624a8247f3bf1aaf945d8325f15e",
     licence="MIT",
-    megabytes=4,
     sample_rate=EfficientATNetwork.sample_rate,
     window=EfficientATNetwork.window,
     embedding_size=384,
@@ -148,8 +62,107 @@ _EFFICIENTAT_MN04 = PublishedNetwork(
     build=EfficientATNetwork.from_tensors,
 )
 
+_VGGISH_LAYERS = WeightFile(
+    url=(
+        "https://github.com/harritaylor/torchvggish/releases/download/v0.1/"
+        "vggish-10086976.pth"
+    ),
+    file_names=("weights/vggish/vggish-10086976.pth",),
+    checksum="sha256:10086976245803799d9194e9a73d9b6c1549c71d1b80106f5cade5608a561f4b",
+    megabytes=289,
+)
+_VGGISH_COMPONENTS = WeightFile(
+    url="https://storage.googleapis.com/audioset/vggish_pca_params.npz",
+    file_names=("weights/vggish/vggish_pca_params.npz",),
+    checksum="sha256:4d878af3e306defbfb37095365aa7e5a6cecb86bad13e859e626151c4e6a8b9d",
+    megabytes=0.07,
+)
+
+_VGGISH = PublishedNetwork(
+    name="vggish",
+    page="https://doi.org/10.1109/ICASSP.2017.7952132",
+    files=(_VGGISH_LAYERS,),
+    licence="Apache-2.0",
+    sample_rate=VGGishNetwork.sample_rate,
+    window=VGGishNetwork.window,
+    embedding_size=VGGishNetwork.embedding_size,
+    tag_file=None,
+    build=VGGishNetwork.from_tensors,
+)
+_VGGISH_PCA = replace(
+    _VGGISH,
+    name="vggish_pca",
+    files=(_VGGISH_LAYERS, _VGGISH_COMPONENTS),
+    build=partial(VGGishNetwork.from_tensors, postprocess=True),
+)
+
+_AST = PublishedNetwork(
+    name="ast",
+    page="https://doi.org/10.21437/Interspeech.2021-698",
+    files=(
+        WeightFile(
+            url=(
+                "https://huggingface.co/MIT/ast-finetuned-audioset-10-10-0.4593/"
+                "resolve/f826b80d28226b62986cc218e5cec390b1096902/model.safetensors"
+            ),
+            file_names=("weights/ast/model.safetensors",),
+            checksum=(
+                "sha256:"
+                "ae0c1e2ad4e1381d851fa9bf298ba13ebc9c5a914cdee2dbe427a6583869924d"
+            ),
+            megabytes=346,
+        ),
+    ),
+    licence="BSD-3-Clause",
+    sample_rate=ASTNetwork.sample_rate,
+    window=ASTNetwork.window,
+    embedding_size=768,
+    tag_file=_AUDIOSET_TAGS,
+    build=ASTNetwork.from_tensors,
+)
+
+# There are also torchopenl3_mel128_env_512 and, trained on music, ..._music_512. The
+# files for 6144 values hold the same weights.
+_OPENL3 = PublishedNetwork(
+    name="openl3",
+    page="https://doi.org/10.1109/ICASSP.2019.8682475",
+    files=(
+        WeightFile(
+            url=(
+                "https://github.com/torchopenl3/torchopenl3-models/raw/master/"
+                "torchopenl3_mel256_env_512.pth.tar"
+            ),
+            file_names=(),
+            checksum=None,
+            megabytes=36,
+        ),
+    ),
+    licence="MIT; Apache-2.0 for the port",
+    sample_rate=OpenL3Network.sample_rate,
+    window=OpenL3Network.window,
+    embedding_size=512,
+    tag_file=None,
+    build=OpenL3Network.from_tensors,
+)
+_OPENL3_6144 = replace(
+    _OPENL3,
+    name="openl3_6144",
+    embedding_size=6144,
+    build=partial(OpenL3Network.from_tensors, embedding_size=6144),
+)
+
 NETWORKS: Mapping[str, PublishedNetwork] = MappingProxyType(
-    {published.name: published for published in (_EFFICIENTAT_MN04,)}
+    {
+        published.name: published
+        for published in (
+            _EFFICIENTAT_MN04,
+            _VGGISH,
+            _VGGISH_PCA,
+            _AST,
+            _OPENL3,
+            _OPENL3_6144,
+        )
+    }
 )
 """The known networks by their names: where each comes from, and what it takes."""
 
@@ -162,20 +175,25 @@ def load_network(name: str, weights: str | os.PathLike[str] | None = None) -> nn
     Parameters
     ----------
     name : str
-        A key of :data:`NETWORKS`, "efficientat_mn04" for instance.
+        A key of :data:`NETWORKS`: "efficientat_mn04"; "vggish", whose embeddings are
+        raw; "vggish_pca", whose embeddings are whitened and rounded, see
+        :class:`VGGishNetwork`; "ast"; "openl3", whose embeddings have 512 values; or
+        "openl3_6144".
     weights : str or path-like, default=None
-        A file of weights, of safetensors or ``torch.save``: a copy fetched by hand, or
-        a network of the same kind that was trained on something else or has another
-        width. By default the published weights: the copy in the data folder (see
-        :func:`~sklearn_audio.datasets.get_data_home`), or else a download to there.
-        Their checksum is verified every time.
+        A file of weights, of safetensors, ``torch.save`` or ``np.savez``: a copy
+        fetched by hand, or a network of the same kind that was trained on something
+        else or has another width. It holds all tensors; for "vggish_pca", those of the
+        principal components, too. OpenL3 is only loaded from such a file, because its
+        publisher gives no checksum. By default the published weights: the copy in the
+        data folder (see :func:`~sklearn_audio.datasets.get_data_home`), or else a
+        download to there. Their checksum is verified every time.
 
     Returns
     -------
     network : torch.nn.Module
         The network on the CPU, in evaluation mode. It maps waveforms (n_clips,
         n_samples) at its `sample_rate` to embeddings (n_clips, n_dims), and its method
-        ``tag`` maps embeddings to probabilities.
+        ``tag``, where it has tags, maps embeddings to probabilities.
 
     Raises
     ------
@@ -184,9 +202,11 @@ def load_network(name: str, weights: str | os.PathLike[str] | None = None) -> nn
     FileNotFoundError
         If the named file does not exist.
     ImportError
-        If safetensors, or pooch for a download, is not installed.
+        If safetensors, or pooch for a download, or transformers for "ast", is not
+        installed.
     ValueError
-        If there is no such network, or the weights are damaged or do not fit it.
+        If there is no such network, the weights are damaged or do not fit it, or
+        published weights cannot be verified.
 
     Examples
     --------
@@ -204,7 +224,7 @@ def load_network(name: str, weights: str | os.PathLike[str] | None = None) -> nn
     """
     published = _look_up(name)
     if weights is None:
-        return published.build(_published_tensors(published))
+        return published.build(published_tensors(published))
     path = Path(weights)
     try:
         return published.build(read_tensors(path))
@@ -219,40 +239,3 @@ def _look_up(name: str) -> PublishedNetwork:
         raise ValueError(
             f"There is no network {name!r}. Known are: {', '.join(NETWORKS)}."
         ) from None
-
-
-def _published_tensors(published: PublishedNetwork) -> Tensors:
-    """Read the copy in the data folder, after fetching it where there is none."""
-    home = get_data_home()
-    copies = [home / name for name in published.file_names]
-    file = next((copy for copy in copies if copy.is_file()), None)
-    if file is None:
-        file = _fetch(published, copies[-1])
-    try:
-        tensors = read_tensors(file)
-        is_published = checksum_of(tensors) == published.sha256
-    except ValueError as error:
-        raise ValueError(_damaged(published, file, str(error))) from error
-    if not is_published:
-        reason = f"the checksum of its tensors is not {published.sha256}."
-        raise ValueError(_damaged(published, file, reason))
-    return tensors
-
-
-def _fetch(published: PublishedNetwork, file: Path) -> Path:
-    def accepts(download: Path) -> bool:
-        return checksum_of(read_tensors(download)) == published.sha256
-
-    archive = PublishedFile(
-        published.url, file.name, None, published.megabytes, accepts
-    )
-    name = f"the file of weights of {published.name}"
-    return fetch(archive, file.parent, name=name, by_hand="weights")
-
-
-def _damaged(published: PublishedNetwork, file: Path, reason: str) -> str:
-    return (
-        f"{file} does not hold the published weights of {published.name}: {reason} "
-        "Delete it and call again, which fetches it anew; or, if the weights are your "
-        f"own, pass weights={str(file)!r}."
-    )

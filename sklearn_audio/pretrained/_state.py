@@ -5,17 +5,22 @@ from __future__ import annotations
 import hashlib
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 Tensors = dict[str, torch.Tensor]
 
+# What torch.save began its files with before PyTorch 1.6, which made them archives.
+_MAGIC = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)
+
 
 def read_tensors(path: Path) -> Tensors:
-    """Read a state dict from a file of safetensors or of ``torch.save``.
+    """Read a state dict from a file of safetensors, ``torch.save`` or ``np.savez``.
 
     The content tells which it is. Nothing but tensors is ever unpickled.
 
@@ -40,8 +45,7 @@ def read_tensors(path: Path) -> Tensors:
     """
     if not path.is_file():
         raise FileNotFoundError(f"There is no file of weights {path}")
-    read = _read_torch if zipfile.is_zipfile(path) else _read_safetensors
-    tensors = read(path)
+    tensors = _reader_of(path)(path)
     is_state = isinstance(tensors, dict) and all(
         isinstance(value, torch.Tensor) for value in tensors.values()
     )
@@ -50,10 +54,34 @@ def read_tensors(path: Path) -> Tensors:
     return {key: v for key, v in tensors.items() if not _is_batch_count(key)}
 
 
+def _reader_of(path: Path) -> Callable[[Path], Any]:
+    if zipfile.is_zipfile(path):
+        return _read_npz if _holds_arrays(path) else _read_torch
+    with path.open("rb") as file:
+        is_old = file.read(len(_MAGIC)) == _MAGIC
+    return _read_torch if is_old else _read_safetensors
+
+
+def _holds_arrays(archive: Path) -> bool:
+    with zipfile.ZipFile(archive) as content:
+        return all(name.endswith(".npy") for name in content.namelist())
+
+
+def _read_npz(path: Path) -> Tensors:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: torch.from_numpy(array) for name, array in arrays.items()}
+    except (TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path} is damaged, or holds more than arrays of numbers, which is not "
+            f"read for safety: {error}"
+        ) from error
+
+
 def _read_torch(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise ValueError(
             f"{path} is damaged, or holds more than tensors, which is not read for "
             f"safety: {error}"
@@ -72,7 +100,8 @@ def _read_safetensors(path: Path) -> Tensors:
         return load_file(path)
     except SafetensorError as error:
         raise ValueError(
-            f"{path} is damaged, or no file of safetensors or of torch.save: {error}"
+            f"{path} is damaged, or no file of safetensors, torch.save or np.savez: "
+            f"{error}"
         ) from error
 
 

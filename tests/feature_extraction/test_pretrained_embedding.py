@@ -86,6 +86,10 @@ class LoudnessOfWindows(Loudness):
     window = 0.5
 
 
+class LoudnessOfOverlaps(LoudnessOfWindows):
+    hop = 0.25
+
+
 def test_scikit_learn_checks(embedding):
     for checked in (embedding, PretrainedEmbedding(torch.nn.Identity())):
         results = check_estimator(checked)
@@ -311,16 +315,18 @@ def home(weights, server, tmp_path, monkeypatch):
     server.content = "\n".join(["index,mid,display_name", *rows]).encode()
     checksum = f"sha256:{hashlib.sha256(server.content).hexdigest()}"
     name, entry = "efficientat_mn04", NETWORKS["efficientat_mn04"]
+    (part,) = entry.files
+    part = replace(part, checksum=f"tensors:{checksum_of(read_tensors(weights))}")
     entry = replace(
         entry,
-        sha256=checksum_of(read_tensors(weights)),
+        files=(part,),
         tag_file=replace(entry.tag_file, url=server.url, checksum=checksum),
     )
     for module in (_registry, _pretrained_embedding):
         monkeypatch.setattr(module, "NETWORKS", {name: entry})
     folder = tmp_path / "home"
     monkeypatch.setenv("SKLEARN_AUDIO_DATA", str(folder))
-    copy = folder / entry.file_names[0]
+    copy = folder / part.file_names[0]
     copy.parent.mkdir(parents=True)
     copy.write_bytes(weights.read_bytes())
     return folder
@@ -383,6 +389,22 @@ def test_a_module_says_its_own_rate_and_window():
     np.testing.assert_allclose(
         embedding.fit_transform([clip])[0], [at_8000.mean(axis=1), at_8000.max(axis=1)]
     )
+
+
+def test_a_module_says_its_own_hop():
+    (clip,) = noise(1, 8000)
+    embedding = PretrainedEmbedding(
+        LoudnessOfOverlaps(), sample_rate=8000, pooling=None
+    )
+    expected = [np.abs(clip[start:][:4000]).mean() for start in (0, 2000, 4000)]
+    np.testing.assert_allclose(
+        embedding.fit_transform([clip])[0, 0], expected, rtol=1e-6
+    )
+    # It belongs to the module's own windows.
+    touching = embedding.set_params(window=0.5).fit_transform([clip])
+    np.testing.assert_allclose(touching[0, 0], expected[::2], rtol=1e-6)
+    apart = embedding.set_params(window=None, hop=0.5).fit_transform([clip])
+    np.testing.assert_allclose(apart[0, 0], expected[::2], rtol=1e-6)
 
 
 def test_a_module_of_known_kind_has_tags(weights):
@@ -502,6 +524,13 @@ def test_bad_parameters_are_named(embedding, setting):
     (name,) = setting
     with pytest.raises(ValueError, match=f"'{name}' parameter"):
         embedding.set_params(**setting).fit(noise())
+
+
+def test_an_unknown_network_is_refused_by_every_method():
+    embedding = PretrainedEmbedding("resnet")
+    for method in (embedding.fit, embedding.transform, embedding.tag):
+        with pytest.raises(ValueError, match=r"'model' parameter.*efficientat_mn04"):
+            method(noise())
 
 
 # -- The published network -------------------------------------------------------------

@@ -5,7 +5,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sklearn_audio.pretrained import EfficientATNetwork
+from sklearn_audio.datasets import load_esc10
+from sklearn_audio.feature_extraction import AudioLoader
+from sklearn_audio.pretrained import NETWORKS, EfficientATNetwork, load_network
 from sklearn_audio.pretrained._state import read_tensors
 
 # Table 1 of "Searching for MobileNetV3" (large): kernel size, expanded and output
@@ -166,3 +168,19 @@ def test_other_checkpoints_are_refused():
     tensors["features.0.0.weight"] = torch.zeros(8, 2, 3, 3)
     with pytest.raises(ValueError, match=r"is \(8, 2, 3, 3\) where \(8, 1, 3, 3\)"):
         EfficientATNetwork.from_tensors(tensors)
+
+
+def test_the_published_network_hears_dogs(real_data, monkeypatch):
+    monkeypatch.setenv("SKLEARN_AUDIO_DATA", str(real_data))
+    esc10 = load_esc10()
+    paths = esc10.paths[esc10.target == "dog"]
+    waveforms = AudioLoader(32000, duration=None).transform(paths)
+    names = NETWORKS["efficientat_mn04"].read_tag_names()
+    network = load_network("efficientat_mn04")
+    with torch.no_grad():
+        tags = [network.tag(network(torch.from_numpy(x)[None]))[0] for x in waveforms]
+    ranked = names[torch.stack(tags).argsort(dim=1, descending=True).numpy()]
+    (bark,) = (i for i, path in enumerate(paths) if "1-30344-A" in path)
+    assert ranked[bark, 0] == "Dog"
+    # Dogs are animals, and domestic ones: such tags are often a little more probable.
+    assert (ranked[:, :3] == "Dog").any(axis=1).mean() > 0.9

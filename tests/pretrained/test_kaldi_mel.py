@@ -20,17 +20,17 @@ EFFICIENTAT = {
 }
 
 
-def slow_filters(sample_rate, n_fft, n_mels, fmax):
+def slow_filters(sample_rate, n_fft, n_mels, fmax, fmin=0.0):
     """Return triangles between equally spaced mels, bin by bin."""
 
     def mel(hz):
         return 1127 * math.log(1 + hz / 700)
 
-    step = mel(fmax) / (n_mels + 1)
+    step = (mel(fmax) - mel(fmin)) / (n_mels + 1)
     filters = np.zeros((n_mels, n_fft // 2 + 1))
     for band in range(n_mels):
         for index in range(n_fft // 2):
-            position = mel(index * sample_rate / n_fft) / step - band
+            position = (mel(index * sample_rate / n_fft) - mel(fmin)) / step - band
             filters[band, index] = max(0.0, 1 - abs(position - 1))
     return filters
 
@@ -52,12 +52,18 @@ def slow_log_mel(waveform, *, n_fft, win_length, hop_length, **settings):
 
 
 @pytest.mark.parametrize(
-    ("sample_rate", "n_fft", "n_mels", "fmax"),
-    [(32000, 1024, 128, 15000.0), (8000, 256, 20, 4000.0), (16000, 512, 7, 100.0)],
+    ("sample_rate", "n_fft", "n_mels", "fmax", "fmin"),
+    [
+        (32000, 1024, 128, 15000.0, 0.0),
+        (8000, 256, 20, 4000.0, 0.0),
+        (16000, 512, 7, 100.0, 0.0),
+        (16000, 512, 64, 7500.0, 125.0),
+        (16000, 512, 128, 8000.0, 20.0),
+    ],
 )
-def test_filters_equal_a_slow_loop(sample_rate, n_fft, n_mels, fmax):
-    filters = kaldi_mel_filters(sample_rate, n_fft, n_mels, fmax)
-    expected = slow_filters(sample_rate, n_fft, n_mels, fmax)
+def test_filters_equal_a_slow_loop(sample_rate, n_fft, n_mels, fmax, fmin):
+    filters = kaldi_mel_filters(sample_rate, n_fft, n_mels, fmax, fmin=fmin)
+    expected = slow_filters(sample_rate, n_fft, n_mels, fmax, fmin)
     np.testing.assert_allclose(filters, expected, atol=1e-6)
 
 

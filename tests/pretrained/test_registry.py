@@ -13,6 +13,7 @@ from sklearn_audio.pretrained import (
     NETWORKS,
     EfficientATNetwork,
     PublishedNetwork,
+    VGGishNetwork,
     _registry,
     load_network,
 )
@@ -32,9 +33,10 @@ def published(small_network, server, tmp_path, monkeypatch):
     file = tmp_path / "published.pt"
     torch.save(small_network.state_dict(), file)
     server.content = file.read_bytes()
-    entry = replace(
-        NETWORKS[NAME], url=server.url, sha256=checksum_of(read_tensors(file))
-    )
+    checksum = f"tensors:{checksum_of(read_tensors(file))}"
+    (part,) = NETWORKS[NAME].files
+    part = replace(part, url=server.url, checksum=checksum)
+    entry = replace(NETWORKS[NAME], files=(part,))
     monkeypatch.setattr(_registry, "NETWORKS", {NAME: entry})
     monkeypatch.setenv("SKLEARN_AUDIO_DATA", str(tmp_path / "home"))
     return entry
@@ -145,12 +147,44 @@ def test_entries_are_complete(name):
     published = NETWORKS[name]
     assert isinstance(published, PublishedNetwork)
     assert published.name == name
-    assert published.url.startswith("https://")
-    assert len(bytes.fromhex(published.sha256)) == 32
+    assert published.page.startswith("https://doi.org/")
+    for part in published.files:
+        assert part.url.startswith("https://")
+        assert all(file.startswith("weights/") for file in part.file_names)
+        if part.checksum is None:
+            assert part.file_names == ()
+            continue
+        kind, checksum = part.checksum.split(":")
+        assert kind in {"sha256", "tensors"}
+        assert len(bytes.fromhex(checksum)) == 32
+    if published.tag_file is None:
+        with pytest.raises(ValueError, match=f"{name} has no tags"):
+            published.read_tag_names()
+        return
     function, checksum = published.tag_file.checksum.split(":")
     assert function == "sha256"
     assert len(bytes.fromhex(checksum)) == 32
     assert published.tag_file.file_name.startswith("weights/")
+
+
+def test_known_networks():
+    assert {name: entry.embedding_size for name, entry in NETWORKS.items()} == {
+        "efficientat_mn04": 384,
+        "vggish": 128,
+        "vggish_pca": 128,
+        "ast": 768,
+        "openl3": 512,
+        "openl3_6144": 6144,
+    }
+    rates = [NETWORKS[name].sample_rate for name in ("vggish", "ast", "openl3")]
+    assert rates == [16000, 16000, 48000]
+
+
+def test_names_of_files_begin_with_their_checksums():
+    # torch.hub verifies these digits; whole checksums have to agree.
+    (part,) = NETWORKS["vggish"].files
+    assert "vggish-10086976.pth" in part.url
+    assert part.checksum.startswith("sha256:10086976")
 
 
 def test_the_registry_says_what_the_published_network_is(real_data, monkeypatch):
@@ -163,12 +197,91 @@ def test_the_registry_says_what_the_published_network_is(real_data, monkeypatch)
     with torch.no_grad():
         tags = network.tag(network(torch.zeros(1, 32000)))
     assert tags.shape == (1, 527)
+    (part,) = published.files
     for name, megabytes in (
-        (published.file_names[0], published.megabytes),
+        (part.file_names[0], part.megabytes),
         (published.tag_file.file_name, published.tag_file.megabytes),
     ):
         n_bytes = (real_data / name).stat().st_size
         assert n_bytes == pytest.approx(megabytes * 1e6, rel=0.05)
+
+
+# -- Several files, told by their own checksums ----------------------------------------
+
+
+@pytest.fixture
+def vggish(tmp_path, monkeypatch):
+    """Put small files of VGGish into the data folder, as if they were published."""
+    weights, components = tmp_path / "weights.pth", tmp_path / "components.npz"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        torch.save(VGGishNetwork(1 / 16).state_dict(), weights)
+    rng = np.random.default_rng(0)
+    np.savez(
+        components,
+        pca_eigen_vectors=rng.normal(size=(128, 128)).astype(np.float32),
+        pca_means=rng.normal(size=(128, 1)).astype(np.float32),
+    )
+    entry, parts = NETWORKS["vggish_pca"], []
+    for part, file in zip(entry.files, (weights, components), strict=True):
+        copy = tmp_path / "home" / part.file_names[0]
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        file.rename(copy)
+        digest = hashlib.sha256(copy.read_bytes()).hexdigest()
+        parts.append(replace(part, checksum=f"sha256:{digest}"))
+    entries = {
+        "vggish": replace(NETWORKS["vggish"], files=tuple(parts[:1])),
+        "vggish_pca": replace(entry, files=tuple(parts)),
+    }
+    monkeypatch.setattr(_registry, "NETWORKS", entries)
+    monkeypatch.setenv("SKLEARN_AUDIO_DATA", str(tmp_path / "home"))
+    return tmp_path / "home/weights/vggish"
+
+
+def test_a_network_comes_from_all_of_its_files(vggish):
+    raw, whitened = load_network("vggish"), load_network("vggish_pca")
+    components = np.load(vggish / "vggish_pca_params.npz")
+    for name, array in components.items():
+        np.testing.assert_array_equal(whitened.state_dict()[f"pproc.{name}"], array)
+    waveforms = torch.linspace(-1, 1, 15600).sin()[None]
+    with torch.no_grad():
+        torch.testing.assert_close(
+            whitened(waveforms), whitened.pproc(raw(waveforms)), rtol=0, atol=0
+        )
+
+
+@pytest.mark.parametrize("name", ["vggish-10086976.pth", "vggish_pca_params.npz"])
+@pytest.mark.parametrize("damage", ["cut", "other content"])
+def test_a_damaged_file_of_several_is_named(vggish, name, damage):
+    file = vggish / name
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:-100])
+    else:
+        torch.save({"a": torch.zeros(2)}, file)
+    with pytest.raises(
+        ValueError, match=r"checksum is not sha256:.*Delete it"
+    ) as error:
+        load_network("vggish_pca")
+    assert str(file) in str(error.value)
+
+
+def test_a_file_is_fetched_if_it_has_its_own_checksum(
+    vggish, server, monkeypatch, tree
+):
+    file = vggish / "vggish-10086976.pth"
+    server.content = file.read_bytes()
+    file.unlink()
+    entry = _registry.NETWORKS["vggish"]
+    part = replace(entry.files[0], url=server.url)
+    entry = replace(entry, files=(part,))
+    monkeypatch.setattr(_registry, "NETWORKS", {"vggish": entry})
+    load_network("vggish")
+    assert file.read_bytes() == server.content
+    file.unlink()
+    server.content = server.content[:-1] + b"?"
+    with pytest.raises(ValueError, match="not the file of weights of vggish"):
+        load_network("vggish")
+    assert tree(vggish) == ["vggish_pca_params.npz"]
 
 
 # -- The list of tags ------------------------------------------------------------------

@@ -4,6 +4,7 @@ import os
 import pickle
 import sys
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -21,11 +22,14 @@ def files(tmp_path):
     torch.save(with_count, tmp_path / "weights.pt")
     # The content counts, not the name.
     torch.save(TENSORS, tmp_path / "weights.bin")
+    old = tmp_path / "weights.pth"  # of PyTorch 1.5 and before
+    torch.save(with_count, old, _use_new_zipfile_serialization=False)
+    np.savez(tmp_path / "weights.npz", **{k: v.numpy() for k, v in TENSORS.items()})
     return sorted(tmp_path.iterdir())
 
 
 def test_every_format_has_the_same_content_and_checksum(files):
-    assert len(files) == 3
+    assert len(files) == 5
     for file in files:
         tensors = read_tensors(file)
         assert tensors.keys() == TENSORS.keys()
@@ -72,8 +76,10 @@ class Evil:
 def test_nothing_but_tensors_is_unpickled(tmp_path):
     evil = {"a": Evil(tmp_path / "was here")}
     torch.save(evil, tmp_path / "evil.pt")
+    torch.save(evil, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    np.savez(tmp_path / "evil.npz", a=np.array(evil["a"], dtype=object))
     (tmp_path / "evil.pkl").write_bytes(pickle.dumps(evil))
-    for name in ("evil.pt", "evil.pkl"):
+    for name in ("evil.pt", "old.pth", "evil.npz", "evil.pkl"):
         with pytest.raises(ValueError, match=name):
             read_tensors(tmp_path / name)
     assert not (tmp_path / "was here").exists()
@@ -93,7 +99,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_the_missing_extra_is_named(files, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors", None)
     with pytest.raises(ImportError, match=r"sklearn-audio\[pretrained\]"):
-        read_tensors(files[-1])
+        read_tensors(next(file for file in files if file.suffix == ".safetensors"))
 
 
 def test_tensors_are_put_into_a_network():
