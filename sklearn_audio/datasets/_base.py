@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,6 +46,8 @@ class DataSet:
     # Where people get the set by hand.
     page: str
     archive: PublishedFile | None = None
+    # The category of each class, where classes are sorted into any.
+    categories: Mapping[str, str] | None = None
 
 
 def load_data_set(
@@ -64,12 +66,19 @@ def load_data_set(
         clips = _largest_copy(data_set, home)
     if not clips:
         raise FileNotFoundError(_not_found(data_set, home))
-    return as_bunch(
+    data = as_bunch(
         clips,
         sample_rate=data_set.sample_rate,
         description=data_set.description,
         return_X_y=return_X_y,
     )
+    if data_set.categories is not None and isinstance(data, Bunch):
+        data.categories = {
+            label: category
+            for label, category in data_set.categories.items()
+            if label in data.target_names
+        }
+    return data
 
 
 def as_bunch(

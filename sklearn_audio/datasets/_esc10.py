@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from sklearn_audio.datasets._base import Clip, DataSet, load_data_set
-from sklearn_audio.datasets._esc50 import ARCHIVE, FOLDERS, PAGE, read_esc50
+from sklearn_audio.datasets._esc50 import (
+    ARCHIVE,
+    CATEGORIES,
+    FOLDERS,
+    PAGE,
+    read_esc50,
+)
 
 _DESCRIPTION = """\
 ESC-10: Environmental Sound Classification, ten classes
@@ -21,6 +27,7 @@ Size       400 clips: 10 classes x 40; part of the archive of ESC-50 (646 MB)
 Audio      44.1 kHz, mono: wav of 5 seconds in ESC-50, Vorbis of 3.6 to 7.2 seconds in
            the first release of ESC-10
 Target     the class
+Categories animals (2), natural (3), human (2), interior (1), exterior (2)
 Groups     the Freesound recording that the clip was cut from
 Folds      5 official folds; the clips of one recording are in one fold
 Licence    CC BY 3.0
@@ -59,6 +66,7 @@ _ESC10 = DataSet(
     folders=(*FOLDERS, "esc10*"),
     page=PAGE,
     archive=ARCHIVE,
+    categories=CATEGORIES,
 )
 
 
@@ -104,6 +112,9 @@ def load_esc10(
             The Freesound recording that the clip was cut from.
         folds : ndarray of shape (n_clips,), int
             The official fold, 1 to 5; no recording straddles two folds.
+        categories : dict of str to str
+            The category of each class that occurs: "animals", "natural", "human",
+            "interior" or "exterior", as in :func:`load_esc50`.
         sample_rate : int
             44100 Hz.
         DESCR : str

@@ -21,6 +21,7 @@ Size       2000 clips: 50 classes x 40; 646 MB
 Audio      wav (or Vorbis, in re-encoded copies), 44.1 kHz, mono, 5 seconds; short
            sounds are padded with digital silence
 Target     the class
+Categories animals, natural, human, interior, exterior: 10 classes each
 Groups     the Freesound recording that the clip was cut from
 Folds      5 official folds; the clips of one recording are in one fold
 Licence    CC BY-NC 3.0: not for commercial use
@@ -40,6 +41,31 @@ ARCHIVE = PublishedFile(
     checksum="sha256:661183a6f53ef04f12c9bd618fed0ddc1713280d6c94a5a5431e844ba6f6a21f",
     megabytes=646,
 )
+
+# The table of classes counts them through, ten of each category.
+CATEGORIES = {
+    label: category
+    for category, labels in {
+        "animals": "dog rooster pig cow frog cat hen insects sheep crow",
+        "natural": (
+            "rain sea_waves crackling_fire crickets chirping_birds water_drops wind "
+            "pouring_water toilet_flush thunderstorm"
+        ),
+        "human": (
+            "crying_baby sneezing clapping breathing coughing footsteps laughing "
+            "brushing_teeth snoring drinking_sipping"
+        ),
+        "interior": (
+            "door_wood_knock mouse_click keyboard_typing door_wood_creaks can_opening "
+            "washing_machine vacuum_cleaner clock_alarm clock_tick glass_breaking"
+        ),
+        "exterior": (
+            "helicopter chainsaw siren car_horn engine train church_bells airplane "
+            "fireworks hand_saw"
+        ),
+    }.items()
+    for label in labels.split()
+}
 
 
 def read_esc50(root: Path) -> list[Clip]:
@@ -74,6 +100,7 @@ _ESC50 = DataSet(
     folders=FOLDERS,
     page=PAGE,
     archive=ARCHIVE,
+    categories=CATEGORIES,
 )
 
 
@@ -117,6 +144,10 @@ def load_esc50(
             The Freesound recording that the clip was cut from.
         folds : ndarray of shape (n_clips,), int
             The official fold, 1 to 5; no recording straddles two folds.
+        categories : dict of str to str
+            The category of each class that occurs: "animals", "natural" (soundscapes
+            and water), "human" (non-speech), "interior" or "exterior" (in the city),
+            such as :class:`~sklearn_audio.model_selection.ZeroShotSplit` takes them.
         sample_rate : int
             44100 Hz.
         DESCR : str
@@ -160,6 +191,8 @@ def load_esc50(
     ...     data = load_esc50(data_home=folder)
     >>> data.target.tolist(), data.folds.tolist(), data.groups.tolist()
     (['dog'], [4], ['182395'])
+    >>> data.categories
+    {'dog': 'animals'}
     """
     return load_data_set(
         _ESC50,

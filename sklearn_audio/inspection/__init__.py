@@ -19,6 +19,12 @@ Normal and anomalous clips
     :class:`ReconstructionDisplay`
         what an autoencoder makes of clips, and the difference
 
+Which class was named, and why
+    :class:`CategoryConfusionDisplay`
+        which classes are mistaken for which, those of a category side by side
+    :class:`CompatibilityDisplay`
+        how well each class fits each candidate of a zero-shot classifier
+
 How a network was trained
     :class:`TrainingHistoryDisplay`
         every loss, epoch by epoch

@@ -1,4 +1,8 @@
 from ._anomaly_score_display import AnomalyScoreDisplay as AnomalyScoreDisplay
+from ._category_confusion_display import (
+    CategoryConfusionDisplay as CategoryConfusionDisplay,
+)
+from ._compatibility_display import CompatibilityDisplay as CompatibilityDisplay
 from ._generated_samples_display import (
     GeneratedSamplesDisplay as GeneratedSamplesDisplay,
 )

@@ -1,7 +1,7 @@
-"""How well a classifier knows what it does not know.
+"""How well a classifier knows what it does not know, or never heard.
 
-In every metric a *known* class is one that the classifier was trained on, and the score
-of a clip is its familiarity: higher means more familiar.
+In every open-set metric a *known* class is one that the classifier was trained on, and
+the score of a clip is its familiarity: higher means more familiar.
 
 Known against unknown, over all thresholds
     :func:`open_set_auroc`
@@ -26,6 +26,12 @@ Anomalous against normal clips, at few false alarms
 Final answers of ``predict``
     :func:`open_set_accuracy`, :func:`open_set_f1`
         the outlier label counts as one more class
+
+Names of classes without training clips
+    :func:`zero_shot_accuracy`
+        clips named rightly where only the test clips' classes are candidates
+    :func:`harmonic_mean_accuracy`
+        seen and unseen classes named rightly where all are candidates
 
 In ``GridSearchCV`` and ``cross_validate``
     :func:`get_scorer`, :func:`get_scorer_names`

@@ -95,11 +95,11 @@ def check_labels(labels: Any, name: str) -> list[Hashable]:
     return values
 
 
-def check_known_labels(known_labels: Any) -> list[Hashable]:
+def check_known_labels(known_labels: Any, name: str = "known_labels") -> list[Hashable]:
     """Return the known labels without repeats, or raise ValueError."""
-    labels = list(dict.fromkeys(check_labels(known_labels, "known_labels")))
+    labels = list(dict.fromkeys(check_labels(known_labels, name)))
     if not labels:
-        raise ValueError("known_labels is empty: give the classes of the training set.")
+        raise ValueError(f"{name} is empty: give the classes of the classifier.")
     return labels
 
 
@@ -114,7 +114,10 @@ def check_same_length(**arrays: Sized) -> None:
 
 
 def encode_labels(
-    labels: list[Hashable], known_labels: list[Hashable], name: str
+    labels: list[Hashable],
+    known_labels: list[Hashable],
+    name: str,
+    known_name: str = "known_labels",
 ) -> NDArray[np.intp]:
     """Return the index of each label in ``known_labels``, or their number if unknown.
 
@@ -130,7 +133,7 @@ def encode_labels(
     )
     if labels and kinds.isdisjoint(known_kinds):
         raise ValueError(
-            f"{name} holds {kinds.pop()} such as {labels[0]!r}, but known_labels holds "
+            f"{name} holds {kinds.pop()} such as {labels[0]!r}, but {known_name} holds "
             f"{known_kinds.pop()} such as {known_labels[0]!r}: no clip could be known."
         )
     codes = {label: code for code, label in enumerate(known_labels)}
@@ -149,6 +152,36 @@ def encode_predictions(
             f"one of {allowed}. {advice}"
         )
     return codes
+
+
+def check_candidate_scores(
+    y_true: Any, y_score: Any, labels: Any
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return each clip's column and scores, (n_clips,) and (n_clips, n_labels)."""
+    candidates = check_known_labels(labels, "labels")
+    true = check_labels(y_true, "y_true")
+    scores = np.asarray(y_score, dtype=np.float64)
+    if scores.ndim != 2 or scores.shape[1] != len(candidates):
+        raise ValueError(
+            f"y_score must have a row for each clip and a column for each of the "
+            f"{len(candidates)} labels, got an array of shape {scores.shape}."
+        )
+    check_same_length(y_true=true, y_score=scores)
+    if np.isnan(scores).any():
+        clip = np.flatnonzero(np.isnan(scores).any(axis=1))[0]
+        raise ValueError(
+            f"y_score is NaN for the clip at index {clip}: its candidates cannot be "
+            "compared."
+        )
+    codes = encode_labels(true, candidates, "y_true", "labels")
+    foreign = np.flatnonzero(codes == len(candidates))
+    if len(foreign):
+        raise ValueError(
+            f"y_true holds {true[foreign[0]]!r} at index {foreign[0]}, which is not "
+            f"one of the {len(candidates)} labels and could not be named. Make it a "
+            "candidate, or leave its clips out."
+        )
+    return codes, scores
 
 
 def has_both_sides(is_known: NDArray[np.bool_], metric: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,18 +48,30 @@ class Responses:
 
     def _scores_per_class(self) -> NDArray:
         if self._class_scores is None:
-            self._class_scores = _scores_per_class(self._estimator, self._X)
+            self._class_scores = scores_per_class(
+                self._estimator, self._X, ["predict_proba", "decision_function"]
+            )
         return self._class_scores
 
 
-def _scores_per_class(estimator: Any, X: Any) -> NDArray:
-    """Return the score of each clip for each class, (n_clips, n_classes)."""
-    if hasattr(estimator, "predict_proba"):
-        scores = np.asarray(estimator.predict_proba(X))
-    else:
-        scores = np.asarray(estimator.decision_function(X))
-        if scores.ndim == 1:
-            scores = np.column_stack([-scores, scores])
+def scores_per_class(estimator: Any, X: Any, methods: Sequence[str]) -> NDArray:
+    """Return what the first method that there is says, (n_clips, n_classes).
+
+    Raises
+    ------
+    ValueError
+        If the estimator has no classes, none of the methods, or if its scores are not
+        one for each class.
+    """
+    method = next((name for name in methods if hasattr(estimator, name)), None)
+    if method is None:
+        raise ValueError(
+            f"{type(estimator).__name__} has no {' and no '.join(methods)}: there are "
+            "no scores of its classes."
+        )
+    scores = np.asarray(getattr(estimator, method)(X))
+    if scores.ndim == 1:
+        scores = np.column_stack([-scores, scores])  # (n_clips, 2)
     n_classes = len(known_classes(estimator))
     if scores.ndim != 2 or scores.shape[1] != n_classes:
         raise ValueError(
@@ -80,9 +92,17 @@ def known_classes(estimator: Any) -> Any:
         return estimator.classes_
     except AttributeError as error:
         raise ValueError(
-            f"Open-set scorers need a fitted classifier, whose classes_ are the known "
-            f"labels, but {type(estimator).__name__} has no classes_."
+            "A fitted classifier is needed, whose classes_ are the labels that it can "
+            f"give, but {type(estimator).__name__} has no classes_."
         ) from error
+
+
+def seen_classes(estimator: Any) -> Any:
+    """Return the classes that a zero-shot classifier was trained on, or None."""
+    for inner in nested_estimators(estimator):
+        if hasattr(inner, "seen_classes_"):
+            return inner.seen_classes_
+    return None
 
 
 def nested_estimators(estimator: Any) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.metrics import get_scorer as sklearn_get_scorer
@@ -38,6 +38,14 @@ from sklearn_audio.metrics._responses import (
     known_classes,
     knows_classes,
     nested_estimators,
+    scores_per_class,
+    seen_classes,
+)
+from sklearn_audio.metrics._zero_shot import (
+    harmonic_mean_accuracy,
+    mean_class_accuracy,
+    top_k_accuracy,
+    zero_shot_accuracy,
 )
 
 
@@ -90,6 +98,15 @@ def get_scorer(scoring: Any) -> Callable[[Any, Any, Any], float]:
     :func:`partial_auc`, 1 for normal and -1 for anomalous clips, and familiarity is
     their ``score_samples``, else their ``decision_function``.
 
+    Of zero-shot classifiers, ``classes_`` are the candidates, trained on or not.
+    ``zero_shot_accuracy`` looks at the scores of those that occur in the test fold, and
+    ``top_3_accuracy`` and ``top_5_accuracy`` at those of all, the
+    ``decision_function`` or else ``predict_proba``. ``mean_class_accuracy`` is the mean
+    accuracy of the classes in the test fold, as in
+    :func:`sklearn.metrics.balanced_accuracy_score`, but without its warning of
+    predicted classes that do not occur there. ``harmonic_mean_accuracy`` asks for
+    ``seen_classes_``, also inside pipelines and searches.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris
@@ -110,17 +127,30 @@ def get_scorer(scoring: Any) -> Callable[[Any, Any, Any], float]:
     return sklearn_get_scorer(scoring)
 
 
-def get_scorer_names() -> list[str]:
-    """Return the names of the open-set scorers.
+def get_scorer_names(
+    task: Literal["open_set", "zero_shot"] | None = None,
+) -> list[str]:
+    """Return the names of this package's scorers.
 
     scikit-learn's own names, which :func:`get_scorer` takes as well, are not among
-    them: all of these can be computed on one open-set task.
+    them.
+
+    Parameters
+    ----------
+    task : {"open_set", "zero_shot"} or None, default=None
+        Return the names of scorers of that task only, all of which can be computed on
+        one such task. None returns those of both.
 
     Returns
     -------
     names : list of str
         In alphabetical order. Those that begin with ``neg_`` are negated errors, so
         that higher is better for every scorer.
+
+    Raises
+    ------
+    ValueError
+        If there is no such task.
 
     See Also
     --------
@@ -129,15 +159,22 @@ def get_scorer_names() -> list[str]:
     Examples
     --------
     >>> from sklearn_audio.metrics import get_scorer, get_scorer_names
-    >>> get_scorer_names()[:3]
+    >>> get_scorer_names("open_set")[:3]
     ['aupr_in', 'aupr_out', 'ccr_at_fpr_10']
-    >>> scoring = {name: get_scorer(name) for name in get_scorer_names()}
+    >>> get_scorer_names("zero_shot")[:2]
+    ['harmonic_mean_accuracy', 'mean_class_accuracy']
+    >>> scoring = {name: get_scorer(name) for name in get_scorer_names("open_set")}
     """
-    return sorted(_SCORERS)
+    if task not in (None, *_SCORERS_OF_TASKS):
+        raise ValueError(
+            f"task={task!r} is not offered: give one of {list(_SCORERS_OF_TASKS)}, or "
+            "None for all."
+        )
+    return sorted(_SCORERS if task is None else _SCORERS_OF_TASKS[task])
 
 
 @dataclass(frozen=True, repr=False)
-class _OpenSetScorer(ABC):
+class _Scorer(ABC):
     """A metric and its sign; a subclass knows what the metric is to be given."""
 
     name: str
@@ -158,7 +195,7 @@ class _OpenSetScorer(ABC):
     def _measure(self, estimator: Any, X: Any, y_true: Any) -> float: ...
 
 
-class _FamiliarityScorer(_OpenSetScorer):
+class _FamiliarityScorer(_Scorer):
     """Scores a metric of ``(y_known, y_score)``."""
 
     def _measure(self, estimator: Any, X: Any, y_true: Any) -> float:
@@ -177,7 +214,7 @@ class _AnomalyScorer(_FamiliarityScorer):
         return self.metric(y_true, Responses(estimator, X).familiarity())
 
 
-class _ClosedSetScorer(_OpenSetScorer):
+class _ClosedSetScorer(_Scorer):
     """Scores a metric of ``(y_true, closed-set y_pred, y_score, known_labels)``."""
 
     def _measure(self, estimator: Any, X: Any, y_true: Any) -> float:
@@ -190,7 +227,7 @@ class _ClosedSetScorer(_OpenSetScorer):
         )
 
 
-class _AnswerScorer(_OpenSetScorer):
+class _AnswerScorer(_Scorer):
     """Scores a metric of ``(y_true, y_pred, known_labels, outlier_label)``."""
 
     def _measure(self, estimator: Any, X: Any, y_true: Any) -> float:
@@ -202,9 +239,42 @@ class _AnswerScorer(_OpenSetScorer):
         )
 
 
-_SCORERS: dict[str, _OpenSetScorer] = {
-    scorer.name: scorer
-    for scorer in (
+class _CandidateScorer(_Scorer):
+    """Scores a metric of ``(y_true, scores of all candidates, labels)``."""
+
+    def _measure(self, estimator: Any, X: Any, y_true: Any) -> float:
+        # Probabilities of candidates far behind the best one are all 0.
+        methods = ["decision_function", "predict_proba"]
+        scores = scores_per_class(estimator, X, methods)  # (n_clips, n_candidates)
+        return self.metric(y_true, scores, labels=known_classes(estimator))
+
+
+class _NameScorer(_Scorer):
+    """Scores a metric of ``(y_true, y_pred)``."""
+
+    def _measure(self, estimator: Any, X: Any, y_true: Any) -> float:
+        return self.metric(y_true, estimator.predict(X))
+
+
+class _SeenUnseenScorer(_Scorer):
+    """Scores a metric of ``(y_true, y_pred, seen_classes)``."""
+
+    def _measure(self, estimator: Any, X: Any, y_true: Any) -> float:
+        seen = seen_classes(estimator)
+        if seen is None:
+            raise ValueError(
+                f"{self.name} needs a zero-shot classifier, whose seen_classes_ were "
+                f"trained on, but {type(estimator).__name__} has no seen_classes_."
+            )
+        return self.metric(y_true, estimator.predict(X), seen_classes=seen)
+
+
+def _by_name(*scorers: _Scorer) -> dict[str, _Scorer]:
+    return {scorer.name: scorer for scorer in scorers}
+
+
+_SCORERS_OF_TASKS: dict[str, dict[str, _Scorer]] = {
+    "open_set": _by_name(
         _FamiliarityScorer("open_set_auroc", open_set_auroc),
         _FamiliarityScorer("aupr_in", aupr_in),
         _FamiliarityScorer("aupr_out", aupr_out),
@@ -216,7 +286,19 @@ _SCORERS: dict[str, _OpenSetScorer] = {
         _ClosedSetScorer("ccr_at_fpr_10", partial(ccr_at_fpr, fpr=0.1)),
         _AnswerScorer("open_set_accuracy", open_set_accuracy),
         _AnswerScorer("open_set_f1_macro", partial(open_set_f1, average="macro")),
-    )
+    ),
+    "zero_shot": _by_name(
+        _CandidateScorer("zero_shot_accuracy", zero_shot_accuracy),
+        _CandidateScorer("top_3_accuracy", partial(top_k_accuracy, k=3)),
+        _CandidateScorer("top_5_accuracy", partial(top_k_accuracy, k=5)),
+        _NameScorer("mean_class_accuracy", mean_class_accuracy),
+        _SeenUnseenScorer("harmonic_mean_accuracy", harmonic_mean_accuracy),
+    ),
+}
+_SCORERS = {
+    name: scorer
+    for scorers in _SCORERS_OF_TASKS.values()
+    for name, scorer in scorers.items()
 }
 
 
@@ -233,6 +315,6 @@ def _explain_unknown_name(name: str) -> str:
     close = get_close_matches(name, names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return (
-        f"{name!r} is no scorer.{hint} Open-set scorers: "
+        f"{name!r} is no scorer.{hint} This package's scorers: "
         f"{', '.join(get_scorer_names())}; scikit-learn's own names work, too."
     )

@@ -4,6 +4,11 @@ Open set
     :class:`OpenSetSplit`
         keeps unknown classes out of every training fold and puts them into the test
         folds; with groups (speakers, recordings) on one side only
+
+Zero shots and few
+    :class:`ZeroShotSplit`
+        tests classes, at random or by category, of which training holds no clip or
+        only a few
 """
 
 import lazy_loader as _lazy

@@ -22,6 +22,7 @@ def test_is_cut_out_of_a_copy_of_esc50(make_files):
     )
     data = load_esc10(data_home=home)
     assert data.target.tolist() == ["dog"]
+    assert data.categories == {"dog": "animals"}
     assert "CC BY 3.0" in data.DESCR
 
 
@@ -30,6 +31,8 @@ def test_real_data(real_data):
     assert len(data.paths) == 400
     assert set(Counter(data.target.tolist()).values()) == {40}
     assert len(data.target_names) == 10
+    assert data.categories.keys() == set(data.target_names)
+    assert len(set(data.categories.values())) == 5
     assert set(data.folds) == {1, 2, 3, 4, 5}
     assert all(Path(path).is_file() for path in data.paths)
     assert soundfile.info(data.paths[0]).samplerate == data.sample_rate

@@ -33,6 +33,7 @@ def test_reads_the_published_layout_as_far_as_it_goes(folder, make_files):
     assert data.target.tolist() == ["dog", "hand_saw"]
     assert data.groups.tolist() == ["100032", "9032"]
     assert data.folds.tolist() == [1, 5]
+    assert data.categories == {"dog": "animals", "hand_saw": "exterior"}
     assert data.sample_rate == 44100
     assert "CC BY-NC 3.0" in data.DESCR
 
@@ -52,6 +53,14 @@ def test_reads_a_single_table(make_files):
     assert data.target.tolist() == ["hand_saw"]
 
 
+def test_two_values_have_no_categories(make_files):
+    home = make_files(
+        {"ESC-50/meta/esc50.csv": PUBLISHED, "ESC-50/audio/1-100032-A-0.wav": ""}
+    )
+    paths, target = load_esc50(data_home=home, return_X_y=True)
+    assert len(paths) == len(target) == 1
+
+
 def test_ignores_the_table_of_another_set(make_files):
     home = make_files({"meta.csv": "filename,fold,classID,fsID\na.ogg,1,3,7\n"})
     with pytest.raises(FileNotFoundError, match="ESC-50 was not found"):
@@ -64,5 +73,11 @@ def test_real_data(real_data):
     assert set(Counter(data.target.tolist()).values()) == {8}
     assert len(data.target_names) == 50
     assert set(data.folds) == {4}
+    # The last number of a file's name counts the classes; ten make a category.
+    names = ["animals", "natural", "human", "interior", "exterior"]
+    for path, label in zip(data.paths, data.target, strict=True):
+        number = int(Path(path).stem.split("-")[-1])
+        assert data.categories[label] == names[number // 10]
+    assert len(data.categories) == 50
     assert all(Path(path).is_file() for path in data.paths)
     assert soundfile.info(data.paths[0]).samplerate == data.sample_rate

@@ -32,13 +32,15 @@ from sklearn_audio.metrics import (
     fpr_at_tpr,
     get_scorer,
     get_scorer_names,
+    harmonic_mean_accuracy,
     open_set_accuracy,
     open_set_auroc,
     open_set_f1,
     oscr_score,
     partial_auc,
+    zero_shot_accuracy,
 )
-from sklearn_audio.model_selection import OpenSetSplit
+from sklearn_audio.model_selection import OpenSetSplit, ZeroShotSplit
 
 RANKING = {
     "open_set_auroc": (open_set_auroc, 1),
@@ -56,6 +58,13 @@ CLOSED_SET = {
 }
 ANSWERS = {"open_set_accuracy": open_set_accuracy, "open_set_f1_macro": open_set_f1}
 NAMES = [*RANKING, *CLOSED_SET, *ANSWERS]
+ZERO_SHOT = [
+    "zero_shot_accuracy",
+    "top_3_accuracy",
+    "top_5_accuracy",
+    "mean_class_accuracy",
+    "harmonic_mean_accuracy",
+]
 
 
 class NearestMean(ClassifierMixin, BaseEstimator):
@@ -109,7 +118,11 @@ def fitted(flowers):
 
 
 def test_names_are_those_of_the_scorers():
-    assert get_scorer_names() == sorted(NAMES)
+    assert get_scorer_names("open_set") == sorted(NAMES)
+    assert get_scorer_names("zero_shot") == sorted(ZERO_SHOT)
+    assert get_scorer_names() == sorted([*NAMES, *ZERO_SHOT])
+    with pytest.raises(ValueError, match=r"'tagging' is not offered.*'zero_shot'"):
+        get_scorer_names("tagging")
 
 
 @pytest.mark.parametrize("name", RANKING)
@@ -321,7 +334,8 @@ def test_grid_search_in_two_processes_finds_the_same(flowers):
 
 def test_all_scorers_at_once(flowers):
     X, y = flowers
-    scoring = {name: get_scorer(name) for name in [*get_scorer_names(), "accuracy"]}
+    names = [*get_scorer_names("open_set"), "accuracy"]
+    scoring = {name: get_scorer(name) for name in names}
     result = cross_validate(
         make_pipeline(StandardScaler(), NearestMean()),
         X,
@@ -358,7 +372,7 @@ def test_metadata_routing_leaves_scorers_alone(flowers):
             X,
             y,
             cv=OpenSetSplit(2, unknown_classes=["dog"], random_state=0),
-            scoring={name: get_scorer(name) for name in get_scorer_names()},
+            scoring={name: get_scorer(name) for name in get_scorer_names("open_set")},
             params={"groups": np.arange(len(y))},
         )
     assert np.isfinite(result["test_oscr"]).all()
@@ -375,7 +389,9 @@ def test_misspelt_name_is_corrected():
     with pytest.raises(ValueError, match=r"'open_set_auc' is no scorer. Did you mean "
                                          "'open_set_auroc'"):  # fmt: skip
         get_scorer("open_set_auc")
-    with pytest.raises(ValueError, match=r"'xyz' is no scorer. Open-set scorers: aupr"):
+    with pytest.raises(
+        ValueError, match=r"'xyz' is no scorer. This package's scorers: aupr"
+    ):
         get_scorer("xyz")
 
 
@@ -496,3 +512,171 @@ def test_labels_of_another_kind_are_refused(fitted, flowers):
     X, _ = flowers
     with pytest.raises(ValueError, match="y_true holds numbers"):
         get_scorer("open_set_auroc")(fitted, X, np.zeros(len(X), dtype=int))
+
+
+# Where each class is, also those that are not trained on.
+PLACES = {
+    f"class{k}": place
+    for k, place in enumerate(np.random.RandomState(0).normal(size=(8, 3)))
+}
+
+
+class NearestPlace(ClassifierMixin, BaseEstimator):
+    """The smallest zero-shot classifier: learns how far off clips are on average."""
+
+    def __init__(self, lean=0.0):
+        self.lean = lean
+
+    def fit(self, X, y):
+        self.calls_ = []
+        self.seen_classes_ = np.unique(y)
+        self.classes_ = np.array(sorted(PLACES))
+        self.places_ = np.array([PLACES[label] for label in self.classes_])
+        self.offset_by_ = np.mean(X - np.array([PLACES[label] for label in y]), axis=0)
+        return self
+
+    def _scores(self, X):
+        clips = np.asarray(X)[:, None] - self.offset_by_
+        scores = -np.linalg.norm(clips - self.places_, axis=2)
+        return scores + self.lean * np.isin(self.classes_, self.seen_classes_)
+
+    def decision_function(self, X):
+        self.calls_.append("decision_function")
+        return self._scores(X)
+
+    def predict(self, X):
+        self.calls_.append("predict")
+        return self.classes_[self._scores(X).argmax(axis=1)]
+
+
+@pytest.fixture
+def placed_clips():
+    rng = np.random.RandomState(1)
+    y = np.repeat(list(PLACES), 12)
+    return 5 + rng.normal([PLACES[label] for label in y], 1.0), y
+
+
+@pytest.fixture
+def zero_shot(placed_clips):
+    """A fitted classifier, clips of all classes, and those of unseen ones."""
+    X, y = placed_clips
+    is_seen = y < "class5"
+    model = NearestPlace(lean=0.3).fit(X[is_seen], y[is_seen])
+    return model, (X, y), (X[~is_seen], y[~is_seen])
+
+
+def test_zero_shot_scorers_say_what_loops_over_clips_say(zero_shot):
+    model, _, (X, y) = zero_shot
+    n_right = dict.fromkeys(ZERO_SHOT[:3], 0)
+    for scores, label in zip(model.decision_function(X), y, strict=True):
+        by_label = dict(zip(model.classes_, scores, strict=True))
+        among_all = sorted(by_label, key=by_label.get, reverse=True)
+        among_test = [name for name in among_all if name in y]
+        n_right["zero_shot_accuracy"] += label == among_test[0]
+        n_right["top_3_accuracy"] += label in among_all[:3]
+        n_right["top_5_accuracy"] += label in among_all[:5]
+    assert len(set(n_right.values())) == 3
+    for name, count in n_right.items():
+        assert get_scorer(name)(model, X, y) == pytest.approx(count / len(y))
+
+
+def test_name_scorers_take_predict(zero_shot):
+    model, (X, y), _ = zero_shot
+    predicted = model.predict(X)
+    expected = harmonic_mean_accuracy(y, predicted, seen_classes=model.seen_classes_)
+    assert get_scorer("harmonic_mean_accuracy")(model, X, y) == expected
+    assert 0 < expected < 1
+    few = np.r_[0:6, 60:96]  # one seen class, with fewer clips than the unseen ones
+    accuracies = [np.mean(predicted[few][y[few] == k] == k) for k in np.unique(y[few])]
+    score = get_scorer("mean_class_accuracy")(model, X[few], y[few])
+    assert score == pytest.approx(np.mean(accuracies))
+
+
+@pytest.mark.parametrize("name", ZERO_SHOT)
+def test_zero_shot_scorers_reach_into_pipelines_and_searches(name, zero_shot):
+    model, (X, y), _ = zero_shot
+    is_seen = np.isin(y, model.seen_classes_)
+    search = GridSearchCV(make_pipeline(NearestPlace(lean=0.3)), {}, cv=2)
+    nested = make_pipeline(search).fit(X[is_seen], y[is_seen])
+    expected = get_scorer(name)(model, X, y)
+    assert get_scorer(name)(nested, X, y) == pytest.approx(expected)
+    scorer = pickle.loads(pickle.dumps(get_scorer(name)))  # noqa: S301
+    assert scorer(model, X, y) == expected
+    model.calls_.clear()
+    scorer(model, X, y)
+    assert len(model.calls_) == 1
+
+
+def test_search_on_zero_shot_folds(placed_clips):
+    X, y = placed_clips
+    names = [name for name in ZERO_SHOT if name != "harmonic_mean_accuracy"]
+    search = GridSearchCV(
+        NearestPlace(),
+        {"lean": [0.0, 9.0]},
+        cv=ZeroShotSplit(4, random_state=0),
+        scoring={name: get_scorer(name) for name in names},
+        refit=False,
+    ).fit(X, y)
+    scores = {name: search.cv_results_[f"mean_test_{name}"] for name in names}
+    # A lean towards seen classes does not matter where these do not compete.
+    assert_allclose(*scores["zero_shot_accuracy"])
+    assert scores["zero_shot_accuracy"][0] > 0.8
+    without_lean, with_lean = scores["mean_class_accuracy"]
+    assert without_lean > 0.3  # chance is 1/8
+    assert with_lean == 0
+    assert (scores["top_5_accuracy"] >= scores["top_3_accuracy"]).all()
+
+
+def test_search_on_folds_of_seen_and_unseen_classes(placed_clips):
+    search = GridSearchCV(
+        NearestPlace(),
+        {"lean": [-9.0, 0.0, 9.0]},
+        cv=OpenSetSplit(3, n_unknown_classes=3, random_state=0),
+        scoring=get_scorer("harmonic_mean_accuracy"),
+        refit=False,
+    ).fit(*placed_clips)
+    towards_unseen, without, towards_seen = search.cv_results_["mean_test_score"]
+    assert towards_unseen == towards_seen == 0
+    assert without > 0.3
+
+
+def test_probabilities_that_have_vanished_do_not_decide(zero_shot):
+    """All but the largest probability may be 0; the decisions still differ."""
+
+    class WithProbabilities(NearestPlace):
+        def predict_proba(self, X):
+            scores = self._scores(X)
+            return (scores == scores.max(axis=1, keepdims=True)).astype(float)
+
+    _, _, (X, y) = zero_shot
+    model = WithProbabilities().fit(X + 1, y)
+    few = y < "class7"
+    score = get_scorer("zero_shot_accuracy")(model, X[few], y[few])
+    assert score == zero_shot_accuracy(
+        y[few], model.decision_function(X[few]), labels=model.classes_
+    )
+    assert score != zero_shot_accuracy(
+        y[few], model.predict_proba(X[few]), labels=model.classes_
+    )
+
+
+def test_zero_shot_scorers_of_plain_classifiers(flowers):
+    X, y = flowers
+    model = GaussianNB().fit(X, y)
+    score = get_scorer("zero_shot_accuracy")(model, X, y)
+    assert score == pytest.approx(model.score(X, y))
+    with pytest.raises(ValueError, match="GaussianNB has no seen_classes_"):
+        get_scorer("harmonic_mean_accuracy")(model, X, y)
+
+    class LabelsOnly(NearestCentroid):
+        predict_proba = decision_function = property()
+
+    with pytest.raises(ValueError, match="no decision_function and no predict_proba"):
+        get_scorer("top_3_accuracy")(LabelsOnly().fit(X, y), X, y)
+
+
+def test_a_test_class_that_is_no_candidate_is_named(zero_shot):
+    model, _, (X, y) = zero_shot
+    labels = np.where(y == "class7", "cow", y)
+    with pytest.raises(ValueError, match=r"'cow' at index 24.*Make it a candidate"):
+        get_scorer("zero_shot_accuracy")(model, X, labels)
