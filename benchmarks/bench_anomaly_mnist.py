@@ -9,7 +9,7 @@ without numbers, so that none can stand beside these.
 
 Images are in [0, 1]. ConvAutoencoderDetector, which with the mean error of the copy is
 the paper's DCAE, and GMGANDetector take them as they are: both in the settings of the
-papers, with a quarter of GANomaly's width and for 50 epochs, and GMGANDetector in its
+papers, with an eighth of GANomaly's width and for 50 epochs, and GMGANDetector in its
 defaults, with each of its scores. All others take rows of pixels, and KernelDensity
 those of their principal components that hold 95 % of the variance: Scott's rule goes by
 the number of dimensions, and many pixels are the same in all images.
@@ -36,7 +36,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
-from anomaly_protocol import PAPER_EPOCHS
+from anomaly_protocol import PAPER_SIZE
 from harness import Row, real_data, run_benchmark, seconds_of
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
@@ -166,7 +166,7 @@ def make_detectors(seed: int, quick: bool) -> dict[str, Any]:
         "device": "cpu",
         **small,
     }
-    papers = {"width": 16, "max_epochs": PAPER_EPOCHS, **of_pictures}
+    papers = {**PAPER_SIZE, **of_pictures}
 
     def anogan(_: int) -> AnoGAN:
         return AnoGAN(epochs=2, epochs_query=2) if quick else AnoGAN(epochs=200)
