@@ -25,6 +25,7 @@ from sklearn_audio.open_set import (
     RejectingClassifier,
     ScatteringResNetClassifier,
 )
+from sklearn_audio.zero_shot import BilinearZeroShot, ConSEZeroShot
 
 SMALL_RESNET = ScatteringResNetClassifier(
     width=4, n_angles=4, max_epochs=20, batch_size=16, random_state=0
@@ -57,6 +58,25 @@ CLASSIFIERS = [
     AugmentingClassifier(
         LogisticRegression(), SpectrogramAugmenter(decibels_per_unit=40), random_state=0
     ),
+    BilinearZeroShot(),
+    *[BilinearZeroShot(solver=solver) for solver in ("ridge", "eszsl", "sae")],
+    *[
+        BilinearZeroShot(solver=solver, max_epochs=15, batch_size=16, random_state=0)
+        for solver in ("batch", "algorithm1", "warp")
+    ],
+    *[
+        BilinearZeroShot(
+            solver="batch",
+            projection=projection,
+            rank=8,
+            max_epochs=15,
+            batch_size=16,
+            random_state=0,
+        )
+        for projection in ("factored", "nonlinear")
+    ],
+    ConSEZeroShot(),
+    ConSEZeroShot(estimator=RandomForestClassifier(10, random_state=0)),
 ]
 
 

@@ -1,1 +1,3 @@
+from ._bilinear_zero_shot import BilinearZeroShot as BilinearZeroShot
+from ._conse_zero_shot import ConSEZeroShot as ConSEZeroShot
 from ._label_embedding import LabelEmbedding as LabelEmbedding
