@@ -13,11 +13,13 @@ the candidates.
 - ``random_classes``: 39 random classes are trained on and ten are tested, which are
   drawn anew for each of four times as many rounds as the other settings have.
 
-Mean ± standard deviation over the seeds, of ``random_classes`` over the draws; solvers
-without randomness have none in settings 2 and 3. The penalties of the closed forms are
-chosen in every split by cross-validation among its training classes: with categories
-left out in setting 3, and folds of classes otherwise. The solvers by descent have their
-defaults, but for "projection", which they say.
+Mean ± standard deviation over the seeds, of ``random_classes`` over the draws. Setting
+2 has one seed, and so has setting 3 where there is nothing random. The penalties of the
+closed forms are chosen in every split by cross-validation among its training classes:
+with categories left out in setting 3, and folds of classes otherwise. The solvers by
+descent have their defaults, but for "projection", which they say, and 20 epochs where
+they go clip by clip. The settings of "exemplar = default" were chosen with an eye on
+these very clips; the row below it, which searches, is the one to trust.
 
 The published row is the paper's, of Algorithm 1 on VGGish embeddings of all five folds;
 its figures are shares of clips. ConSE on tags, and the label map, which takes for each
@@ -65,7 +67,7 @@ PUBLISHED = {
     "interior": ".170",
     "exterior": ".292",
 }
-PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0)
 STRATEGIES = {
     "setting_1": "within_category",
     "setting_2": "category_pairs",
@@ -74,15 +76,15 @@ STRATEGIES = {
 GRIDS: dict[str, dict[str, Sequence[float]]] = {
     "exemplar": {"alpha": PENALTIES},
     "ridge": {"alpha": PENALTIES},
-    "eszsl": {"alpha": PENALTIES, "class_alpha": (0.1, 1.0, 10.0)},
-    "sae": {"alpha": (0.03, 0.1, 0.3, 1.0)},
+    "eszsl": {"alpha": PENALTIES},
+    "sae": {"alpha": (0.03, 0.1, 0.3)},
 }
 BY_DESCENT: dict[str, dict[str, Any]] = {
     "batch": {"solver": "batch"},
     "batch, factored": {"solver": "batch", "projection": "factored"},
     "batch, nonlinear": {"solver": "batch", "projection": "nonlinear", "lr": 1e-3},
-    "algorithm1": {"solver": "algorithm1"},
-    "warp": {"solver": "warp"},
+    "algorithm1": {"solver": "algorithm1", "max_epochs": 20},
+    "warp": {"solver": "warp", "max_epochs": 20},
     "devise": {"solver": "devise"},
     "sje": {"solver": "sje"},
 }
@@ -152,7 +154,7 @@ def systems(quick: bool) -> dict[str, System]:
     return {
         "exemplar = default": plain(),
         **{f"{solver}, penalties searched": searched(solver) for solver in GRIDS},
-        **{name: plain(**settings, **small) for name, settings in BY_DESCENT.items()},
+        **{name: plain(**settings | small) for name, settings in BY_DESCENT.items()},
         "ConSE": conse,
         "ConSE on AudioSet's tags": conse_of_tags,
         "label map": label_map,
@@ -173,10 +175,15 @@ def judge_all(name: str, sounds: Sounds, n_runs: int, quick: bool) -> Row:
         )
         return [system(trial) for trial in trials_of(sounds, cv, seed)]
 
-    settings = {
-        setting: [judge(strategy, seed) for seed in range(n_runs)]
-        for setting, strategy in STRATEGIES.items()
-    }
+    settings = {}
+    for setting, strategy in STRATEGIES.items():
+        # Without randomness in split and system, one round is as good as five; and of
+        # setting 2 one is a mean over 20 pairs.
+        is_random = setting == "setting_1" or (
+            setting == "setting_3" and name in BY_DESCENT
+        )
+        seeds = range(n_runs if is_random else 1)
+        settings[setting] = [judge(strategy, seed) for seed in seeds]
     parts = np.mean(settings["setting_3"], axis=0)  # (n_categories,)
     draws = [
         judge("classes", seed)[0] for seed in range(n_runs if quick else 4 * n_runs)
