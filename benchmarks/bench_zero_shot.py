@@ -6,7 +6,8 @@ classes of the share of clips that are named rightly, where the classes of the t
 the candidates.
 
 - ``setting_1``: within a category, two classes are tested and eight are trained on, in
-  five folds; chance is .500. Mean over folds, categories and seeds.
+  five folds; chance is .500. Mean over folds, categories and seeds; where "can opening"
+  leaves a fold with a single class, it is not counted.
 - ``setting_2``: one category is trained on and another one is tested; all 20 pairs.
 - ``setting_3``: one category is tested, the other four are trained on. Columns named
   after categories are its parts.
@@ -79,6 +80,7 @@ GRIDS: dict[str, dict[str, Sequence[float]]] = {
     "eszsl": {"alpha": PENALTIES},
     "sae": {"alpha": (0.03, 0.1, 0.3)},
 }
+PAPER = "algorithm1, as in the paper"
 BY_DESCENT: dict[str, dict[str, Any]] = {
     "batch": {"solver": "batch"},
     "batch, factored": {"solver": "batch", "projection": "factored"},
@@ -131,6 +133,18 @@ def plain(**settings: Any) -> System:
     return judge
 
 
+def as_in_paper(**settings: Any) -> System:
+    """Return the paper's Algorithm 1, on vectors as the paper prepares them."""
+
+    def judge(trial: Trial) -> float:
+        model = BilinearZeroShot.from_paper(
+            class_embeddings=trial.train.vectors, random_state=trial.seed, **settings
+        ).fit(trial.train.X, trial.train.y)
+        return accuracy(model, trial.test.X, trial.test.y)
+
+    return judge
+
+
 def conse(trial: Trial) -> float:
     model = ConSEZeroShot(trial.train.vectors).fit(trial.train.X, trial.train.y)
     return accuracy(model, trial.test.X, trial.test.y)
@@ -155,6 +169,7 @@ def systems(quick: bool) -> dict[str, System]:
         "exemplar = default": plain(),
         **{f"{solver}, penalties searched": searched(solver) for solver in GRIDS},
         **{name: plain(**settings | small) for name, settings in BY_DESCENT.items()},
+        PAPER: as_in_paper(**{"max_epochs": 20, **small}),
         "ConSE": conse,
         "ConSE on AudioSet's tags": conse_of_tags,
         "label map": label_map,
@@ -173,14 +188,15 @@ def judge_all(name: str, sounds: Sounds, n_runs: int, quick: bool) -> Row:
             categories=sounds.categories,
             random_state=seed,
         )
-        return [system(trial) for trial in trials_of(sounds, cv, seed)]
+        trials = trials_of(sounds, cv, seed)
+        return [system(t) for t in trials if len(np.unique(t.test.y)) > 1]
 
     settings = {}
     for setting, strategy in STRATEGIES.items():
         # Without randomness in split and system, one round is as good as five; and of
         # setting 2 one is a mean over 20 pairs.
         is_random = setting == "setting_1" or (
-            setting == "setting_3" and name in BY_DESCENT
+            setting == "setting_3" and name in (*BY_DESCENT, PAPER)
         )
         seeds = range(n_runs if is_random else 1)
         settings[setting] = [judge(strategy, seed) for seed in seeds]
