@@ -80,9 +80,9 @@ def make_sounds() -> Sounds:
     """Make classes whose vectors say where their clips lie, and their own tags."""
     rng = np.random.default_rng(0)
     names = [f"{category} {i}" for category in CATEGORIES for i in range(8)]
-    vectors = dict(zip(names, rng.normal(size=(len(names), 6)), strict=True))
+    vectors = dict(zip(names, rng.normal(size=(len(names), 32)), strict=True))
     y = np.repeat(names, 4)
-    X = np.array([vectors[name] for name in y]) @ rng.normal(size=(6, 8))
+    X = np.array([vectors[name] for name in y]) @ rng.normal(size=(32, 8))
     X += rng.normal(scale=0.5, size=X.shape)
     tag_of = {name: i for i, name in enumerate(names)}
     tags = rng.uniform(0, 0.2, size=(len(y), len(names)))

@@ -19,6 +19,7 @@ from sklearn_audio.zero_shot._compatibility_model import (
     CompatibilityModel,
 )
 from sklearn_audio.zero_shot._ranking_losses import RANKING_LOSSES
+from sklearn_audio.zero_shot._tag_exemplars import Tags, check_tags
 
 if TYPE_CHECKING:
     from skorch.callbacks import Callback
@@ -56,6 +57,12 @@ class BilinearZeroShot(CompatibilityModel):
         The classes to choose from, seen or unseen. None means all that have a vector;
         beside a transformer or None, the classes of ``y``. All classes of ``y`` are
         trained on, candidates or not. :meth:`set_candidates` changes them after a fit.
+    tag_embeddings : array-like of shape (n_tags, n_dims) or None, default=None
+        The vectors of the tags of a tagger, in the same space as those of the classes;
+        for "exemplar". ``fit`` then takes the probabilities of the tags for the
+        training clips, and each tag counts as one more class. It is worth more than
+        any other setting where a network is at hand that knows hundreds of sounds;
+        nothing but the clips' vectors is needed to predict.
     solver : str, default="exemplar"
         How W is found. In closed form:
 
@@ -250,8 +257,12 @@ class BilinearZeroShot(CompatibilityModel):
     array([['dog', 'wolf']], dtype='<U6')
     """
 
+    # True means: taken when given.
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"tags": True}
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **CompatibilityModel._parameter_constraints,
+        "tag_embeddings": ["array-like", None],
         "solver": [StrOptions(set(SOLVERS))],
         "projection": [StrOptions({"bilinear", "factored", "nonlinear"})],
         "rank": [Interval(Integral, 1, None, closed="left")],
@@ -270,6 +281,7 @@ class BilinearZeroShot(CompatibilityModel):
         class_embeddings: Any = None,
         candidate_classes: ArrayLike | None = None,
         *,
+        tag_embeddings: ArrayLike | None = None,
         solver: str = "exemplar",
         projection: Literal["bilinear", "factored", "nonlinear"] = "bilinear",
         rank: int = 128,
@@ -296,6 +308,7 @@ class BilinearZeroShot(CompatibilityModel):
     ) -> None:
         self.class_embeddings = class_embeddings
         self.candidate_classes = candidate_classes
+        self.tag_embeddings = tag_embeddings
         self.solver = solver
         self.projection = projection
         self.rank = rank
@@ -358,7 +371,7 @@ class BilinearZeroShot(CompatibilityModel):
         return self._matrix()[self.input_shape_[0] :].sum(axis=0)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, tags: ArrayLike | None = None) -> Self:
         """Learn which clips and class vectors go together.
 
         Parameters
@@ -368,6 +381,10 @@ class BilinearZeroShot(CompatibilityModel):
         y : array-like of shape (n_clips,)
             Their classes, text or numbers, each of which has a class vector. A few
             clips of a class are welcome: zero-shot becomes few-shot learning.
+        tags : array-like of shape (n_clips, n_tags) or None, default=None
+            With `tag_embeddings`, how probable each tag is for each clip, as
+            :meth:`PretrainedEmbedding.tag
+            <sklearn_audio.feature_extraction.PretrainedEmbedding.tag>` says.
 
         Returns
         -------
@@ -381,21 +398,23 @@ class BilinearZeroShot(CompatibilityModel):
         ValueError
             If ``X`` is not finite or has the wrong shape; if ``y`` holds one class
             alone; if a class of ``y`` or of ``candidate_classes`` has no vector; if
-            class vectors are not finite or differ in length; if the solver has no such
-            projection; or if the training diverges.
+            class vectors are not finite or differ in length; if `tags` and
+            `tag_embeddings` do not fit; if the solver has no such projection, or no use
+            for tags; or if the training diverges.
         """
         self._check_combination()
         resume = self.solver not in ALPHAS and self._can_resume()
         X = validate_clips(self, X, reset=not resume)
         y, classes = self._validate_classes(X, y)
         vectors = self._learn_classes(classes)
+        known = self._check_tags(tags, len(X), vectors.shape[1])
         labels = np.searchsorted(classes, y)
         weights = compute_class_weight(self.class_weight, classes=classes, y=y)
         weights = weights / weights[labels].mean()  # (C,)
         self._learn_scales(X, vectors)
         clips, vectors = self._prepare_clips(X), self._prepare_classes(vectors)
         if self.solver in ALPHAS:
-            self._solve(clips, labels, vectors, weights)
+            self._solve(clips, labels, vectors, weights, known)
         else:
             self._descend(clips, labels, vectors, weights, resume=resume)
         self._learn_temperature(self._score(clips, classes), labels)
@@ -408,3 +427,19 @@ class BilinearZeroShot(CompatibilityModel):
                 "finds one matrix. Set projection='bilinear', or one of the solvers "
                 f"{sorted(RANKING_LOSSES)}, which train by backpropagation."
             )
+
+    def _check_tags(self, tags: Any, n_clips: int, n_dims: int) -> Tags | None:
+        if tags is None and self.tag_embeddings is None:
+            return None
+        if tags is None or self.tag_embeddings is None:
+            missing = "tags in fit" if tags is None else "tag_embeddings"
+            raise ValueError(
+                f"There are no {missing}: probabilities of tags and the vectors of "
+                "these go together. Give both or none."
+            )
+        if self.solver != "exemplar":
+            raise ValueError(
+                f"solver={self.solver!r} has no use for tags. Set solver='exemplar', "
+                "or tag_embeddings=None and give no tags."
+            )
+        return check_tags(tags, self.tag_embeddings, n_clips, n_dims)

@@ -26,6 +26,7 @@ from sklearn_audio.zero_shot._ranking_losses import (
     RANKING_LOSSES,
     weighted_ranking_loss,
 )
+from sklearn_audio.zero_shot._tag_exemplars import Tags, tag_means
 from sklearn_audio.zero_shot._zero_shot_classifier import (
     ZeroShotClassifier,
     mean_over_frames,
@@ -166,14 +167,19 @@ class CompatibilityModel(ZeroShotClassifier, TorchEstimator):
     # Closed forms
 
     def _solve(
-        self, clips: NDArray, y: NDArray, vectors: NDArray, weights: NDArray
+        self,
+        clips: NDArray,
+        y: NDArray,
+        vectors: NDArray,
+        weights: NDArray,
+        tags: Tags | None,
     ) -> None:
         """Find W from clips (n, d), labels (n,), class vectors and weights (C, ...)."""
         clips, vectors = clips.astype(np.float64), vectors.astype(np.float64)
         alpha = ALPHAS[self.solver] if self.alpha is None else self.alpha
         self.seen_offsets_ = self.seen_bias_ = None
         if self.solver == "exemplar":
-            W = self._solve_exemplar(clips, y, vectors, weights, alpha)
+            W = self._solve_exemplar(clips, y, vectors, weights, alpha, tags)
         elif self.solver == "ridge":
             W = ridge(clips, vectors[y], weights[y], alpha)
         elif self.solver == "sae":
@@ -193,6 +199,7 @@ class CompatibilityModel(ZeroShotClassifier, TorchEstimator):
         vectors: NDArray,
         weights: NDArray,
         alpha: float,
+        tags: Tags | None,
     ) -> NDArray:
         r"""Fit Gaussian classes around exemplars that are Gaussian themselves.
 
@@ -208,7 +215,17 @@ class CompatibilityModel(ZeroShotClassifier, TorchEstimator):
         np.add.at(sums, y, clips)
         means = sums / sizes[:, np.newaxis]  # (C, d)
         priors = sizes * weights / np.mean(sizes * weights)  # (C,)
-        W = exemplar(means, vectors, priors, alpha)
+        if tags is None:
+            W = exemplar(means, vectors, priors, alpha)
+        else:  # each of which counts as a class
+            n_tags = len(tags.vectors)
+            of_tags = tag_means(clips, tags.probabilities, weights[y])  # (T, d)
+            W = exemplar(
+                np.concatenate([means, of_tags]),
+                np.concatenate([vectors, self._prepare_classes(tags.vectors)]),
+                np.concatenate([priors, np.ones(n_tags)]),
+                alpha,
+            )
         misses = means - vectors @ W.T  # (C, d)
         # Both variances are summed over the features.
         within = ((clips - means[y]) ** 2).sum() / max(n_clips - n_classes, 1)
