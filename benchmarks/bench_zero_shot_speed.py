@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         measure,
         name="zero_shot_speed",
         description=__doc__.splitlines()[0],
-        n_runs=15,
+        n_runs=21,
         argv=argv,
     )
 
