@@ -40,8 +40,11 @@ class ResidualBlock(nn.Module):
         self.norm2 = nn.BatchNorm2d(n_outputs)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or n_inputs != n_outputs:
+            # Subsampled by itself: a strided convolution of one pixel, of less than 8
+            # channels, corrupts memory on processors without AVX-512 (oneDNN 3.12).
             self.shortcut = nn.Sequential(
-                nn.Conv2d(n_inputs, n_outputs, 1, stride=stride, bias=False),
+                nn.AvgPool2d(1, stride),
+                nn.Conv2d(n_inputs, n_outputs, 1, bias=False),
                 nn.BatchNorm2d(n_outputs),
             )
 
