@@ -19,8 +19,8 @@ one seed where nothing is random but the folds of a search. The penalties of the
 forms are chosen in every split by cross-validation among its training classes: with
 categories left out in setting 3, and folds of classes otherwise. The solvers by descent
 have their defaults, but for "projection", which they say, and 20 epochs where they go
-clip by clip. The settings of "exemplar = default" were chosen with an eye on these very clips; the row
-below it, which searches, is the one to trust.
+clip by clip. The settings of "exemplar = default" were chosen with an eye on these very
+clips; the row below it, which searches, is the one to trust.
 
 The published row is the paper's, of Algorithm 1 on VGGish embeddings of all five folds;
 its figures are shares of clips.
