@@ -19,7 +19,7 @@ from sklearn_audio.zero_shot._compatibility_model import (
     CompatibilityModel,
 )
 from sklearn_audio.zero_shot._ranking_losses import RANKING_LOSSES
-from sklearn_audio.zero_shot._tag_exemplars import Tags, check_tags
+from sklearn_audio.zero_shot._tags import Tags, check_tags
 
 if TYPE_CHECKING:
     from skorch.callbacks import Callback

@@ -26,7 +26,7 @@ from sklearn_audio.zero_shot._ranking_losses import (
     RANKING_LOSSES,
     weighted_ranking_loss,
 )
-from sklearn_audio.zero_shot._tag_exemplars import Tags, tag_means
+from sklearn_audio.zero_shot._tags import Tags, tag_means
 from sklearn_audio.zero_shot._zero_shot_classifier import (
     ZeroShotClassifier,
     mean_over_frames,

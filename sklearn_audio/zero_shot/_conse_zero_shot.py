@@ -13,10 +13,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import check_array
 
 from sklearn_audio.base import validate_clips
 from sklearn_audio.zero_shot._class_embeddings import knows_its_labels
+from sklearn_audio.zero_shot._tags import check_probabilities, check_tag_vectors
 from sklearn_audio.zero_shot._zero_shot_classifier import (
     ZeroShotClassifier,
     mean_over_frames,
@@ -198,7 +198,7 @@ class ConSEZeroShot(ZeroShotClassifier):
         if y is None and self.tag_embeddings is not None:
             self._learn_candidates()
             self.source_vectors_ = self._check_tags()
-            self._check_probabilities(X)
+            check_probabilities(X, "X")
             self.temperature_ = _TEMPERATURE_WITHOUT_LABELS
             if self.temperature != "auto":
                 self.temperature_ = float(self.temperature)
@@ -230,24 +230,8 @@ class ConSEZeroShot(ZeroShotClassifier):
 
     def _check_tags(self) -> NDArray[np.float32]:
         """Return the vectors of the tags, one for each column of X."""
-        vectors = check_array(
-            self.tag_embeddings, dtype=np.float32, input_name="tag_embeddings"
-        )
         n_dims = self.embedded_vectors_.shape[1]
-        if vectors.shape != (self.n_features_in_, n_dims):
-            raise ValueError(
-                f"tag_embeddings has the shape {vectors.shape}; expected "
-                f"({self.n_features_in_}, {n_dims}): a row for each column of X, as "
-                "long as the vectors of the classes."
-            )
-        return vectors
-
-    def _check_probabilities(self, X: NDArray) -> None:
-        if X.min() < 0:
-            raise ValueError(
-                f"With tag_embeddings, X holds probabilities, but its lowest value is "
-                f"{X.min():.3g}. Give what predict_proba or tag returns."
-            )
+        return check_tag_vectors(self.tag_embeddings, self.n_features_in_, n_dims, "X")
 
     def _compatibilities(self, X: ArrayLike, classes: NDArray) -> NDArray:
         return self._score(validate_clips(self, X, reset=False), classes)
@@ -258,7 +242,7 @@ class ConSEZeroShot(ZeroShotClassifier):
         if self.tag_embeddings is None:
             probabilities = self.estimator_.predict_proba(clips)  # (n, K)
         else:
-            self._check_probabilities(clips)
+            check_probabilities(clips, "X")
             probabilities = clips
         vectors = self._vectors_of(classes).astype(np.float64)  # (C, s)
         places = unit(self._combine(np.asarray(probabilities, dtype=np.float64)))

@@ -5,7 +5,7 @@ import pytest
 from sklearn.model_selection import GridSearchCV, GroupKFold
 
 from sklearn_audio.zero_shot import BilinearZeroShot
-from sklearn_audio.zero_shot._tag_exemplars import check_tags, tag_means
+from sklearn_audio.zero_shot._tags import check_tags, tag_means
 
 N_DIMS, N_FEATURES = 6, 24
 SEEN = [f"seen{i}" for i in range(4)]
@@ -113,9 +113,17 @@ def test_bad_tags(world):
     n_clips = len(X)
     for bad, embeddings, message in (
         (tags[1:], tag_vectors, "120 clips, but tags holds 119 rows"),
-        (tags[:, 1:], tag_vectors, "39 columns, but tag_embeddings holds 40 vectors"),
-        (tags, tag_vectors[:, 1:], "length 5, but those of the classes have length 6"),
-        (np.log(tags), tag_vectors, "probabilities are not negative"),
+        (
+            tags[:, 1:],
+            tag_vectors,
+            r"\(40, 6\); expected \(39, 6\): .* column of tags",
+        ),
+        (tags, tag_vectors[:, 1:], r"shape \(40, 5\); expected \(40, 6\)"),
+        (
+            np.log(tags),
+            tag_vectors,
+            "tags holds probabilities, but its lowest",
+        ),
         (np.where(tags > 0.5, np.nan, tags), tag_vectors, "NaN"),
     ):
         with pytest.raises(ValueError, match=message):

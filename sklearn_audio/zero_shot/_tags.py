@@ -24,7 +24,30 @@ class Tags(NamedTuple):
     """Tags of the training clips: probabilities (n, T) and vectors (T, s)."""
 
     probabilities: Matrix
-    vectors: Matrix
+    vectors: NDArray[np.float32]
+
+
+def check_tag_vectors(
+    tag_embeddings: Any, n_tags: int, n_dims: int, source: str
+) -> NDArray[np.float32]:
+    """Return the vectors of tags, one for each column of ``source``: (T, s)."""
+    vectors = check_array(tag_embeddings, dtype=np.float32, input_name="tag_embeddings")
+    if vectors.shape != (n_tags, n_dims):
+        raise ValueError(
+            f"tag_embeddings has the shape {vectors.shape}; expected ({n_tags}, "
+            f"{n_dims}): a row for each column of {source}, as long as the vectors of "
+            "the classes."
+        )
+    return vectors
+
+
+def check_probabilities(values: NDArray, source: str) -> None:
+    """Refuse what cannot be probabilities of tags, such as logits."""
+    if values.min() < 0:
+        raise ValueError(
+            f"With tag_embeddings, {source} holds probabilities, but its lowest value "
+            f"is {values.min():.3g}. Give what predict_proba or tag returns."
+        )
 
 
 def check_tags(tags: Any, tag_embeddings: Any, n_clips: int, n_dims: int) -> Tags:
@@ -49,28 +72,13 @@ def check_tags(tags: Any, tag_embeddings: Any, n_clips: int, n_dims: int) -> Tag
     ValueError
         If the shapes do not fit, or a number is not finite, or a probability negative.
     """
-    vectors = check_array(tag_embeddings, dtype=np.float64, input_name="tag_embeddings")
     found = check_array(tags, dtype=np.float64, input_name="tags")
     if len(found) != n_clips:
         raise ValueError(
             f"X holds {n_clips} clips, but tags holds {len(found)} rows: one a clip."
         )
-    if found.shape[1] != len(vectors):
-        raise ValueError(
-            f"tags has {found.shape[1]} columns, but tag_embeddings holds "
-            f"{len(vectors)} vectors: one a column. Leave out the columns of tags "
-            "without a vector."
-        )
-    if vectors.shape[1] != n_dims:
-        raise ValueError(
-            f"tag_embeddings holds vectors of length {vectors.shape[1]}, but those of "
-            f"the classes have length {n_dims}. Take both from the same model."
-        )
-    if found.min() < 0:
-        raise ValueError(
-            f"tags holds {found.min():.3g}, but probabilities are not negative. Give "
-            "what PretrainedEmbedding.tag returns, not logits."
-        )
+    vectors = check_tag_vectors(tag_embeddings, found.shape[1], n_dims, "tags")
+    check_probabilities(found, "tags")
     is_present = found.any(axis=0)  # (T,)
     return Tags(found[:, is_present], vectors[is_present])
 
