@@ -17,7 +17,6 @@ Run ``python benchmarks/bench_pretrained.py`` with ``SKLEARN_AUDIO_DATA`` set;
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +28,7 @@ from sklearn.model_selection import PredefinedSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from zero_shot_protocol import SAMPLE_RATE, read_label_map
 
 from sklearn_audio.datasets import load_esc10, load_esc50, make_sound_events
 from sklearn_audio.feature_extraction import (
@@ -38,8 +38,6 @@ from sklearn_audio.feature_extraction import (
     SpectrogramStatistics,
 )
 from sklearn_audio.pretrained import EfficientATNetwork
-
-SAMPLE_RATE = 32_000
 
 
 def load(sounds: Any) -> NDArray:
@@ -87,17 +85,6 @@ def judge_tags(
         "accuracy": f"{np.mean(best == y):.3f}",
         "n_clips": len(y),
     }
-
-
-def read_label_map() -> dict[str, int]:
-    """Return the column of the tag that means each class."""
-    path = real_data() / "word_vectors" / "esc50_to_audioset.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        return {
-            row["category"]: int(row["audioset_index"])
-            for row in csv.DictReader(file)
-            if row["audioset_index"]
-        }
 
 
 def measure_quickly() -> list[Row]:

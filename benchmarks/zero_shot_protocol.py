@@ -38,6 +38,17 @@ class Sounds(NamedTuple):
         return Sounds(*taken, *self[4:])
 
 
+def read_label_map() -> dict[str, int]:
+    """Return the column of the tag that means each class of ESC-50 which has one."""
+    path = real_data() / "word_vectors" / "esc50_to_audioset.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return {
+            row["category"]: int(row["audioset_index"])
+            for row in csv.DictReader(file)
+            if row["audioset_index"]
+        }
+
+
 def read_sounds() -> Sounds:
     """Read ESC-10 and a fold of ESC-50 through EfficientAT mn04 and Word2Vec."""
     data = real_data()
@@ -46,14 +57,7 @@ def read_sounds() -> Sounds:
     names = np.concatenate([np.asarray(part.target) for part in sets])
     sources = np.concatenate([np.asarray(part.groups) for part in sets])
     table = np.load(data / "word_vectors" / "audioset527_word2vec300.npz")
-    with (data / "word_vectors" / "esc50_to_audioset.csv").open(
-        encoding="utf-8", newline=""
-    ) as file:
-        tag_of = {
-            row["category"]: int(row["audioset_index"])
-            for row in csv.DictReader(file)
-            if row["audioset_index"]
-        }
+    tag_of = read_label_map()
     # Clips of ESC-10 are in ESC-50 too, and one class has no word vector.
     _, first = np.unique([path_key(path) for path in paths], return_index=True)
     rows = first[np.isin(names[first], list(tag_of))]
