@@ -2,9 +2,9 @@
 
 The scenes, halves and tests are those of the benchmark ``anomaly``. The first rows are
 the paper's three loss compositions with its other settings, but an eighth of GANomaly's
-width, and 50 epochs; the other ones change the default's losses and training. ``published_auc``
-is the mean over the paper's five scenes. ``auc_gain`` is the mean difference to the
-first row.
+width, and 50 epochs; the other ones change the default's losses and training.
+``published_auc`` is the mean over the paper's five scenes. ``auc_gain`` is the mean
+difference to the first row.
 
 Run ``python benchmarks/bench_anomaly_ablation.py`` with ``SKLEARN_AUDIO_DATA`` set;
 ``--quick`` runs on synthetic sounds, and only shows that it works.
