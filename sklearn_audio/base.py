@@ -20,6 +20,7 @@ from sklearn_audio.exceptions import InconsistentVersionWarning
 
 NUMERIC_OUTLIER_LABEL = -1
 TEXT_OUTLIER_LABEL = "unknown"
+UNLABELED = -1
 
 
 class VersionedEstimator(BaseEstimator):
@@ -213,3 +214,23 @@ def rejection_threshold(
     # Another memory layout may round the score of a training clip differently.
     rounding = np.finfo(np.float32).eps * abs(lowest)
     return float(min(quantile, lowest - rounding))
+
+
+def is_unlabeled(y: NDArray) -> NDArray[np.bool_]:
+    """Return which clips have no label, by scikit-learn's convention.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_clips,)
+        Classes.
+
+    Returns
+    -------
+    mask : ndarray of shape (n_clips,), dtype bool
+        True where a numeric ``y`` is -1 and at least two other classes exist: beside
+        fewer, -1 is a class like any other, as in labels of -1 and 1.
+    """
+    if y.dtype.kind not in "if":
+        return np.zeros(len(y), dtype=bool)
+    mask = y == UNLABELED
+    return mask if len(np.unique(y[~mask])) > 1 else np.zeros(len(y), dtype=bool)

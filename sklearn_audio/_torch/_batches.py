@@ -10,19 +10,48 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 
+class RowStack:
+    """Several arrays of rows as if they were one, without a copy of them.
+
+    Parameters
+    ----------
+    arrays : list of ndarray of shape (n_clips, ...)
+        In memory or mapped into it, all of them of one shape but for the first axis.
+    """
+
+    def __init__(self, arrays: list[NDArray]) -> None:
+        self.arrays = arrays
+        self.starts = np.cumsum([0, *map(len, arrays)])
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def __getitem__(self, rows: NDArray) -> NDArray:
+        """Return rows by their numbers, counted through all arrays."""
+        first = self.arrays[0]
+        out = np.empty((len(rows), *first.shape[1:]), dtype=first.dtype)
+        owners = np.searchsorted(self.starts, rows, side="right") - 1
+        for i, array in enumerate(self.arrays):
+            is_own = owners == i
+            out[is_own] = array[rows[is_own] - self.starts[i]]
+        return out
+
+
 class ArrayDataset(Dataset):
     """Rows of several arrays of the same length.
 
     Parameters
     ----------
-    *arrays : ndarray of shape (n_clips, ...)
+    *arrays : ndarray or RowStack of shape (n_clips, ...)
         For example clips and labels. They are never copied as a whole, so that
         memory-mapped arrays stay on the disk.
     rows : ndarray of shape (n_rows,), optional
         The rows that belong to this data set; all by default.
     """
 
-    def __init__(self, *arrays: NDArray, rows: NDArray | None = None) -> None:
+    def __init__(
+        self, *arrays: NDArray | RowStack, rows: NDArray | None = None
+    ) -> None:
         self.arrays = arrays
         self.rows = np.arange(len(arrays[0])) if rows is None else rows
 

@@ -122,6 +122,10 @@ class TorchClassifier(ClassifierMixin, TorchEstimator):
         resume = self._can_resume()
         X = validate_clips(self, X, reset=not resume)
         y = self._validate_labels(X, y)
+        self._set_classes(y, resume=resume)
+        return X, y, resume
+
+    def _set_classes(self, y: NDArray, *, resume: bool) -> None:
         classes = np.unique(y)
         if len(classes) < 2:
             raise ValueError(
@@ -134,7 +138,6 @@ class TorchClassifier(ClassifierMixin, TorchEstimator):
                 f"{self.classes_.tolist()}, but y holds {classes.tolist()}."
             )
         self.classes_ = classes
-        return X, y, resume
 
     def _validate_labels(self, X: NDArray, y: Any) -> NDArray:
         y = validate_labels(self, y)

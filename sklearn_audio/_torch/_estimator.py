@@ -19,7 +19,7 @@ from torch import nn
 
 from sklearn_audio._torch._arithmetic import flushed_denormals, suitable_threads
 from sklearn_audio._torch._batch_norm import reestimate_batch_norm
-from sklearn_audio._torch._batches import ArrayDataset
+from sklearn_audio._torch._batches import ArrayDataset, RowStack
 from sklearn_audio._torch._callbacks import BestEpoch, ProgressBar, epoch_scores
 from sklearn_audio._torch._device import (
     DEVICES,
@@ -118,7 +118,7 @@ class TorchEstimator(VersionedEstimator):
 
     def _train(
         self,
-        *arrays: NDArray,
+        *arrays: NDArray | RowStack,
         labels: NDArray | None = None,
         resume: bool = False,
         partial: bool = False,
@@ -127,7 +127,7 @@ class TorchEstimator(VersionedEstimator):
 
         Parameters
         ----------
-        *arrays : ndarray of shape (n_clips, ...)
+        *arrays : ndarray or RowStack of shape (n_clips, ...)
             What a batch is made of.
         labels : ndarray of shape (n_clips,), optional
             Stratifies the validation split.
@@ -156,7 +156,7 @@ class TorchEstimator(VersionedEstimator):
         self.history_ = self._scores_by_name(net)
 
     def _split(
-        self, arrays: tuple[NDArray, ...], labels: NDArray | None, seed: int
+        self, arrays: tuple[NDArray | RowStack, ...], labels: NDArray | None, seed: int
     ) -> tuple[ArrayDataset, ArrayDataset | None]:
         if self.validation_fraction is None:
             return ArrayDataset(*arrays), None

@@ -33,6 +33,12 @@ Names of classes without training clips
     :func:`harmonic_mean_accuracy`
         seen and unseen classes named rightly where all are candidates
 
+Several labels a clip, some of which are missing
+    :func:`masked_average_precision_score`, :func:`masked_auprc_score`
+        clips with a label ranked before those without, of what is known
+    :func:`two_sided_f1_score`
+        presence and absence told rightly, of what is known
+
 In ``GridSearchCV`` and ``cross_validate``
     :func:`get_scorer`, :func:`get_scorer_names`
         scorers by name

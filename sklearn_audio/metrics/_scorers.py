@@ -23,6 +23,7 @@ from sklearn_audio.metrics._checks import (
     check_labels,
     encode_labels,
 )
+from sklearn_audio.metrics._label_responses import scores_per_label
 from sklearn_audio.metrics._open_set_labels import open_set_accuracy, open_set_f1
 from sklearn_audio.metrics._open_set_ranking import (
     aupr_in,
@@ -33,6 +34,11 @@ from sklearn_audio.metrics._open_set_ranking import (
 )
 from sklearn_audio.metrics._oscr import ccr_at_fpr, oscr_score
 from sklearn_audio.metrics._partial_auc import partial_auc
+from sklearn_audio.metrics._partial_labels import (
+    masked_auprc_score,
+    masked_average_precision_score,
+    two_sided_f1_score,
+)
 from sklearn_audio.metrics._responses import (
     Responses,
     known_classes,
@@ -107,6 +113,18 @@ def get_scorer(scoring: Any) -> Callable[[Any, Any, Any], float]:
     predicted classes that do not occur there. ``harmonic_mean_accuracy`` asks for
     ``seen_classes_``, also inside pipelines and searches.
 
+    The scorers of several labels a clip take a 2-D ``y_true`` of 0 and 1, with -1 or
+    NaN for missing entries, which do not count. ``masked_average_precision`` and
+    ``masked_auprc``, and with ``_micro`` at the end their micro averages, look at
+    ``predict_proba``, else ``decision_function``: an array with a column for each
+    label, or one array for each label, as of
+    :class:`sklearn.multioutput.MultiOutputClassifier`, whose column of class 1 is
+    taken. ``two_sided_f1`` looks at ``predict``. Labels of which a test fold knows no
+    positive or no negative are left out with a warning. A search needs a splitter that
+    bears missing entries, such as
+    :class:`~sklearn_audio.model_selection.MultilabelStratifiedKFold`: with ``cv=5``
+    scikit-learn looks at a classifier's ``y`` and refuses NaN.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris
@@ -128,7 +146,7 @@ def get_scorer(scoring: Any) -> Callable[[Any, Any, Any], float]:
 
 
 def get_scorer_names(
-    task: Literal["open_set", "zero_shot"] | None = None,
+    task: Literal["open_set", "zero_shot", "partial_labels"] | None = None,
 ) -> list[str]:
     """Return the names of this package's scorers.
 
@@ -137,9 +155,9 @@ def get_scorer_names(
 
     Parameters
     ----------
-    task : {"open_set", "zero_shot"} or None, default=None
+    task : {"open_set", "zero_shot", "partial_labels"} or None, default=None
         Return the names of scorers of that task only, all of which can be computed on
-        one such task. None returns those of both.
+        one such task. None returns those of all.
 
     Returns
     -------
@@ -163,6 +181,8 @@ def get_scorer_names(
     ['aupr_in', 'aupr_out', 'ccr_at_fpr_10']
     >>> get_scorer_names("zero_shot")[:2]
     ['harmonic_mean_accuracy', 'mean_class_accuracy']
+    >>> get_scorer_names("partial_labels")[-1]
+    'two_sided_f1'
     >>> scoring = {name: get_scorer(name) for name in get_scorer_names("open_set")}
     """
     if task not in (None, *_SCORERS_OF_TASKS):
@@ -256,6 +276,13 @@ class _NameScorer(_Scorer):
         return self.metric(y_true, estimator.predict(X))
 
 
+class _LabelScorer(_Scorer):
+    """Scores a metric of ``(y_true, scores of all labels)``."""
+
+    def _measure(self, estimator: Any, X: Any, y_true: Any) -> float:
+        return self.metric(y_true, scores_per_label(estimator, X))
+
+
 class _SeenUnseenScorer(_Scorer):
     """Scores a metric of ``(y_true, y_pred, seen_classes)``."""
 
@@ -293,6 +320,18 @@ _SCORERS_OF_TASKS: dict[str, dict[str, _Scorer]] = {
         _CandidateScorer("top_5_accuracy", partial(top_k_accuracy, k=5)),
         _NameScorer("mean_class_accuracy", mean_class_accuracy),
         _SeenUnseenScorer("harmonic_mean_accuracy", harmonic_mean_accuracy),
+    ),
+    "partial_labels": _by_name(
+        _LabelScorer("masked_average_precision", masked_average_precision_score),
+        _LabelScorer(
+            "masked_average_precision_micro",
+            partial(masked_average_precision_score, average="micro"),
+        ),
+        _LabelScorer("masked_auprc", masked_auprc_score),
+        _LabelScorer(
+            "masked_auprc_micro", partial(masked_auprc_score, average="micro")
+        ),
+        _NameScorer("two_sided_f1", two_sided_f1_score),
     ),
 }
 _SCORERS = {

@@ -9,6 +9,12 @@ Zero shots and few
     :class:`ZeroShotSplit`
         tests classes, at random or by category, of which training holds no clip or
         only a few
+
+Clips without labels, and with some of their labels
+    :class:`SemiSupervisedSplit`
+        trains on clips without a label and never tests them
+    :class:`MultilabelStratifiedKFold`
+        gives each fold its share of what is known of each label
 """
 
 import lazy_loader as _lazy

@@ -1,2 +1,4 @@
+from ._multilabel_stratified_k_fold import MultilabelStratifiedKFold
 from ._open_set_split import OpenSetSplit
+from ._semi_supervised_split import SemiSupervisedSplit
 from ._zero_shot_split import ZeroShotSplit

@@ -12,12 +12,15 @@ from sklearn.cluster import KMeans
 from sklearn.covariance import EllipticEnvelope
 from sklearn.datasets import load_iris
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import IsolationForest
+from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.feature_selection import RFE
 from sklearn.linear_model import RidgeClassifier
+from sklearn.metrics import make_scorer
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KernelDensity, LocalOutlierFactor, NearestCentroid
 from sklearn.pipeline import make_pipeline
@@ -33,14 +36,22 @@ from sklearn_audio.metrics import (
     get_scorer,
     get_scorer_names,
     harmonic_mean_accuracy,
+    masked_auprc_score,
+    masked_average_precision_score,
     open_set_accuracy,
     open_set_auroc,
     open_set_f1,
     oscr_score,
     partial_auc,
+    two_sided_f1_score,
     zero_shot_accuracy,
 )
-from sklearn_audio.model_selection import OpenSetSplit, ZeroShotSplit
+from sklearn_audio.model_selection import (
+    MultilabelStratifiedKFold,
+    OpenSetSplit,
+    SemiSupervisedSplit,
+    ZeroShotSplit,
+)
 
 RANKING = {
     "open_set_auroc": (open_set_auroc, 1),
@@ -65,6 +76,15 @@ ZERO_SHOT = [
     "mean_class_accuracy",
     "harmonic_mean_accuracy",
 ]
+PARTIAL_LABELS = {
+    "masked_average_precision": masked_average_precision_score,
+    "masked_average_precision_micro": partial(
+        masked_average_precision_score, average="micro"
+    ),
+    "masked_auprc": masked_auprc_score,
+    "masked_auprc_micro": partial(masked_auprc_score, average="micro"),
+    "two_sided_f1": two_sided_f1_score,
+}
 
 
 class NearestMean(ClassifierMixin, BaseEstimator):
@@ -120,7 +140,8 @@ def fitted(flowers):
 def test_names_are_those_of_the_scorers():
     assert get_scorer_names("open_set") == sorted(NAMES)
     assert get_scorer_names("zero_shot") == sorted(ZERO_SHOT)
-    assert get_scorer_names() == sorted([*NAMES, *ZERO_SHOT])
+    assert get_scorer_names("partial_labels") == sorted(PARTIAL_LABELS)
+    assert get_scorer_names() == sorted([*NAMES, *ZERO_SHOT, *PARTIAL_LABELS])
     with pytest.raises(ValueError, match=r"'tagging' is not offered.*'zero_shot'"):
         get_scorer_names("tagging")
 
@@ -680,3 +701,189 @@ def test_a_test_class_that_is_no_candidate_is_named(zero_shot):
     labels = np.where(y == "class7", "cow", y)
     with pytest.raises(ValueError, match=r"'cow' at index 24.*Make it a candidate"):
         get_scorer("zero_shot_accuracy")(model, X, labels)
+
+
+class LabelMeans(BaseEstimator):
+    """The smallest classifier for missing labels: known positives against negatives."""
+
+    def __init__(self, weight=1.0):
+        self.weight = weight
+
+    def fit(self, X, y):
+        y = np.asarray(y, dtype=float)
+        sides = [
+            np.array([X[of_label == side].mean(axis=0) for of_label in y.T])
+            for side in (0, 1)
+        ]
+        # A weight of -1 turns every answer into its opposite.
+        self.directions_ = self.weight * (sides[1] - sides[0])
+        self.thresholds_ = np.sum(self.directions_ * (sides[0] + sides[1]) / 2, axis=1)
+        return self
+
+    def decision_function(self, X):
+        return X @ self.directions_.T - self.thresholds_
+
+    def predict(self, X):
+        return (self.decision_function(X) > 0).astype(int)
+
+
+class LabelProbabilities(LabelMeans):
+    def predict_proba(self, X):
+        return 1 / (1 + np.exp(-self.decision_function(X)))
+
+
+@pytest.fixture(params=[-1, np.nan])
+def tagged(request):
+    """Clips with three labels each, of which two fifths are missing."""
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(150, 4))
+    y = (X[:, :3] + X[:, 3:] + rng.normal(size=(150, 3)) > 0).astype(float)
+    y[rng.uniform(size=y.shape) < 0.4] = request.param
+    return X, y
+
+
+def known_only(y):
+    """Stand 0 in for what is missing, for classifiers that cannot do without."""
+    return (y == 1).astype(int)
+
+
+@pytest.mark.parametrize("name", PARTIAL_LABELS)
+@pytest.mark.parametrize("model", [LabelMeans(), LabelProbabilities()])
+def test_label_scorers_take_one_column_for_each_label(name, model, tagged):
+    X, y = tagged
+    model.fit(X, y)
+    if name == "two_sided_f1":
+        answers = model.predict(X)
+    elif isinstance(model, LabelProbabilities):
+        answers = model.predict_proba(X)
+    else:
+        answers = model.decision_function(X)
+    expected = PARTIAL_LABELS[name](y, answers)
+    assert get_scorer(name)(model, X, y) == expected
+    assert 0.6 < expected < 1
+
+
+@pytest.mark.parametrize("name", PARTIAL_LABELS)
+@pytest.mark.parametrize(
+    "model",
+    [
+        MultiOutputClassifier(GaussianNB()),
+        RandomForestClassifier(5, random_state=0),
+        make_pipeline(StandardScaler(), MultiOutputClassifier(GaussianNB())),
+        GridSearchCV(MultiOutputClassifier(GaussianNB()), {}, cv=2),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_label_scorers_take_the_positives_of_one_array_for_each_label(
+    name, model, tagged
+):
+    X, y = tagged
+    model.fit(X, known_only(y))
+    arrays = model.predict_proba(X)
+    assert isinstance(arrays, list)
+    answers = np.column_stack([of_label[:, 1] for of_label in arrays])
+    if name == "two_sided_f1":
+        answers = model.predict(X)
+    assert get_scorer(name)(model, X, y) == PARTIAL_LABELS[name](y, answers)
+
+
+@pytest.mark.parametrize("name", PARTIAL_LABELS)
+def test_label_scorers_take_scikit_learns_tables(name, tagged):
+    X, y = tagged
+    for model in (OneVsRestClassifier(GaussianNB()), RidgeClassifier()):
+        model.fit(X, known_only(y))
+        assert 0.5 < get_scorer(name)(model, X, y) < 1
+
+
+def test_column_of_positives_is_found_by_its_class(tagged):
+    """Labels that no training clip had, or all, or that were missing as class -1."""
+    X, y = tagged
+    labels = np.nan_to_num(y, nan=-1).astype(int)
+    labels[:, 0], labels[:, 1] = 0, 1
+    model = RandomForestClassifier(5, random_state=0).fit(X, labels)
+    assert [of_label.shape[1] for of_label in model.predict_proba(X)] == [1, 1, 3]
+    answers = np.zeros(y.shape)
+    answers[:, 1] = 1
+    answers[:, 2] = model.predict_proba(X)[2][:, 2]
+    for name in ("masked_average_precision", "masked_auprc_micro"):
+        assert get_scorer(name)(model, X, y) == PARTIAL_LABELS[name](y, answers)
+
+
+def test_one_label_with_one_score_a_clip(tagged):
+    X, y = tagged
+    model = RidgeClassifier().fit(X, known_only(y[:, 0]))
+    assert model.decision_function(X).ndim == 1
+    expected = masked_auprc_score(y[:, :1], model.decision_function(X)[:, np.newaxis])
+    assert get_scorer("masked_auprc")(model, X, y[:, :1]) == expected
+
+
+@pytest.mark.parametrize("name", PARTIAL_LABELS)
+@pytest.mark.parametrize("model", [LabelMeans(), LabelProbabilities()])
+def test_search_where_labels_are_missing(name, model, tagged):
+    X, y = tagged
+    cv = MultilabelStratifiedKFold(3)
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), model),
+        {f"{type(model).__name__.lower()}__weight": [-1, 1]},
+        cv=cv,
+        scoring=get_scorer(name),
+    ).fit(X, y)
+    expected = []
+    for train, test in cv.split(X, y):
+        fitted = make_pipeline(StandardScaler(), model).fit(X[train], y[train])
+        expected.append(get_scorer(name)(fitted, X[test], y[test]))
+    assert search.best_index_ == 1
+    assert_allclose(search.best_score_, np.mean(expected))
+    copy = pickle.loads(pickle.dumps(get_scorer(name)))  # noqa: S301
+    assert copy(search, X, y) == get_scorer(name)(search, X, y) > 0.6
+
+
+def test_all_label_scorers_at_once_on_clips_some_of_which_have_no_label(tagged):
+    X, y = tagged
+    y[100:] = np.nan
+    scoring = {name: get_scorer(name) for name in get_scorer_names("partial_labels")}
+    result = cross_validate(
+        LabelProbabilities(), X, y, cv=SemiSupervisedSplit(3), scoring=scoring
+    )
+    for name in scoring:
+        assert (result[f"test_{name}"] > 0.6).all()
+
+
+@pytest.mark.parametrize(
+    ("metric", "method"),
+    [
+        (masked_average_precision_score, "predict_proba"),
+        (masked_auprc_score, ("decision_function", "predict_proba")),
+        (two_sided_f1_score, "predict"),
+    ],
+)
+def test_metrics_of_missing_labels_pass_make_scorer(metric, method, tagged):
+    X, y = tagged
+    scores = cross_validate(
+        LabelProbabilities(),
+        X,
+        y,
+        cv=MultilabelStratifiedKFold(3),
+        scoring=make_scorer(metric, response_method=method),
+    )["test_score"]
+    assert (scores > 0.6).all()
+
+
+def test_labels_without_both_sides_in_a_fold_are_left_out_with_a_warning(tagged):
+    X, y = tagged
+    model = LabelMeans().fit(X, y)
+    y[:, 1] = 1
+    with pytest.warns(UndefinedMetricWarning, match=r"1 of 3 label\(s\), 1, have no"):
+        value = get_scorer("masked_auprc")(model, X, y)
+    answers = model.decision_function(X)
+    assert value == masked_auprc_score(y[:, [0, 2]], answers[:, [0, 2]])
+
+
+def test_classifier_without_scores_of_its_labels_is_refused(tagged):
+    class LabelsOnly(LabelMeans):
+        decision_function = property()
+
+    X, y = tagged
+    message = "LabelsOnly has neither predict_proba nor decision_function"
+    with pytest.raises(ValueError, match=message):
+        get_scorer("masked_auprc")(LabelsOnly().fit(X, y), X, y)
