@@ -1,9 +1,9 @@
 """Pictures that tell how a model came to its answers, in scikit-learn's manner.
 
-Each display has class methods that compute and draw at once, ``from_estimator`` among
-them, and ``plot``, which draws again what was computed. The artists are kept in
-attributes, ``ax_`` and ``figure_`` among them, to be changed at will. Needs matplotlib,
-the extra ``plot``, but only to draw.
+Each display has class methods that compute and draw at once, such as
+``from_estimator``, and ``plot``, which draws again what was computed. The artists are
+kept in attributes, ``ax_`` and ``figure_`` among them, to be changed at will. Needs
+matplotlib, the extra ``plot``, but only to draw.
 
 Known against unknown clips
     :class:`ScoreHistogramDisplay`
@@ -17,7 +17,7 @@ Normal and anomalous clips
     :class:`LatentSpaceDisplay`
         where an encoder puts clips
     :class:`ReconstructionDisplay`
-        what an autoencoder makes of clips, and the difference
+        what autoencoders make of clips, and the difference
 
 Which class was named, and why
     :class:`CategoryConfusionDisplay`
@@ -30,6 +30,10 @@ How a network was trained
         every loss, epoch by epoch
     :class:`GeneratedSamplesDisplay`
         what a generator makes up, beside real clips
+    :class:`FilterDisplay`
+        what the first layer of a convolutional network looks for
+    :class:`LabelFractionDisplay`
+        what every further label is worth, for one way of training and another
 """
 
 import lazy_loader as _lazy

@@ -5,7 +5,9 @@ import pytest
 
 from sklearn_audio.inspection import (
     AnomalyScoreDisplay,
+    FilterDisplay,
     GeneratedSamplesDisplay,
+    LabelFractionDisplay,
     LatentSpaceDisplay,
     OpenSetRocDisplay,
     ReconstructionDisplay,
@@ -99,6 +101,23 @@ def test_importing_the_displays_imports_neither_torch_nor_matplotlib():
         (
             "ReconstructionDisplay.from_estimator",
             lambda: ReconstructionDisplay.from_estimator(None, []),
+        ),
+        (
+            "ReconstructionDisplay.from_estimators",
+            lambda: ReconstructionDisplay.from_estimators({}, []),
+        ),
+        ("FilterDisplay.plot", FilterDisplay(filters=[[[0.0]]]).plot),
+        (
+            "FilterDisplay.from_estimator",
+            lambda: FilterDisplay.from_estimator(None),
+        ),
+        (
+            "LabelFractionDisplay.plot",
+            LabelFractionDisplay(label_counts=[1], scores={"a": [[1.0]]}).plot,
+        ),
+        (
+            "LabelFractionDisplay.from_estimators",
+            lambda: LabelFractionDisplay.from_estimators({}, [], []),
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

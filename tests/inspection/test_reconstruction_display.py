@@ -23,6 +23,20 @@ class Autoencoder(OutlierMixin, BaseEstimator):
         return (np.asarray(X) + self.mean_) / 2
 
 
+class Echo(BaseEstimator):
+    """Returns the clips, some times louder."""
+
+    def __init__(self, gain=1.0):
+        self.gain = gain
+
+    def fit(self, X, y=None):
+        self.n_features_in_ = len(X[0])
+        return self
+
+    def reconstruct(self, X):
+        return self.gain * np.asarray(X)
+
+
 class Negate(TransformerMixin, BaseEstimator):
     """Stands for a front end, and counts the clips that it was given."""
 
@@ -109,6 +123,74 @@ def test_rows_of_features_are_lines(spectrograms):
     assert display.colorbars_ == []
 
 
+def test_several_autoencoders_stand_side_by_side(detector, spectrograms):
+    echo = Echo(2.0).fit(spectrograms)
+    display = ReconstructionDisplay.from_estimators(
+        {"mean": detector, "echo": echo}, spectrograms, n_clips=3
+    )
+    original = spectrograms[:3]
+    drawn = {title: pictures(display, title) for title in display.artists_}
+    assert list(drawn) == ["original", "mean", "echo"]
+    assert_array_equal(drawn["original"], original)
+    assert_allclose(drawn["mean"], original / 2 + spectrograms.mean(axis=0) / 2)
+    assert_array_equal(drawn["echo"], 2 * original)
+    assert display.axes_.shape == (3, 3)
+    assert [ax.get_title(loc="left") for ax in display.axes_[0]] == list(drawn)
+    every = [image for images in display.artists_.values() for image in images]
+    values = list(drawn.values())
+    assert {i.get_clim() for i in every} == {(np.min(values), np.max(values))}
+    assert len(display.colorbars_) == 1
+
+
+def test_rows_of_several_autoencoders_share_their_axes(spectrograms):
+    rows = spectrograms[:2, 0]
+    display = ReconstructionDisplay(
+        original=rows, reconstruction={"a": rows / 2, "b": rows * 9, "c": rows}
+    ).plot()
+    assert display.axes_.shape == (2, 4)
+    assert len({ax.get_ylim() for ax in display.axes_.flat}) == 1
+    assert_array_equal(display.artists_["b"][1].get_ydata(), rows[1] * 9)
+    assert display.colorbars_ == []
+
+
+def test_front_ends_of_several_autoencoders_must_agree(plt, spectrograms):
+    negated = make_pipeline(Negate(), Echo()).fit(spectrograms)
+    louder = make_pipeline(Negate(), Echo(3.0)).fit(spectrograms)
+    display = ReconstructionDisplay.from_estimators(
+        {"a": negated, "b": louder}, spectrograms, n_clips=2
+    )
+    assert negated[0].n_seen_[-1] == 2
+    assert_array_equal(pictures(display, "original"), -spectrograms[:2])
+    assert_array_equal(pictures(display, "b"), -3 * spectrograms[:2])
+    plt.close("all")
+    with pytest.raises(ValueError, match=r"different clips of X for 'a' and 'plain'"):
+        ReconstructionDisplay.from_estimators(
+            {"a": negated, "plain": Echo().fit(spectrograms)}, spectrograms
+        )
+    assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize(
+    ("reconstructions", "message"),
+    [
+        ({}, "at least one autoencoder"),
+        ({"original": np.zeros((2, 3))}, "can be called 'original'"),
+        (
+            {"a": np.zeros((2, 3)), "difference": np.zeros((2, 3))},
+            "called 'difference'",
+        ),
+        ({"a": np.zeros((2, 3)), "b": np.zeros((2, 4))}, r"The b clips, .*\(2, 4\)"),
+        ({"a": np.full((2, 3), np.nan)}, "a contains NaN"),
+    ],
+)
+def test_reconstructions_that_cannot_be_compared(plt, reconstructions, message):
+    with pytest.raises(ValueError, match=message):
+        ReconstructionDisplay(
+            original=np.zeros((2, 3)), reconstruction=reconstructions
+        ).plot()
+    assert not plt.get_fignums()
+
+
 def test_whole_numbers_do_not_wrap_around():
     clips = np.array([[[0, 200], [3, 4]]], dtype=np.uint8)
     other = np.array([[[100, 0], [4, 3]]], dtype=np.uint8)
@@ -175,5 +257,9 @@ def test_estimators_that_cannot_be_drawn(detector, spectrograms):
     forest = IsolationForest(n_estimators=2).fit(spectrograms[:, 0])
     with pytest.raises(AttributeError, match=r"IsolationForest has no reconstruct, a"):
         ReconstructionDisplay.from_estimator(forest, spectrograms[:, 0])
+    with pytest.raises(AttributeError, match=r"IsolationForest has no reconstruct, a"):
+        ReconstructionDisplay.from_estimators({"forest": forest}, spectrograms[:, 0])
+    with pytest.raises(ValueError, match="at least one autoencoder"):
+        ReconstructionDisplay.from_estimators({}, spectrograms)
     with pytest.raises(ValueError, match="n_clips == 0"):
         ReconstructionDisplay.from_estimator(detector, spectrograms, n_clips=0)
