@@ -20,12 +20,16 @@ Estimators
         detectors that are trained on normal sounds alone
     :mod:`sklearn_audio.zero_shot`
         classes without clips, known by their names
+    :mod:`sklearn_audio.semi_supervised`
+        clips without labels, or with some of their labels
+    :mod:`sklearn_audio.transfer`
+        what pre-trained networks know, for tasks of a few clips
 
 Judging them
     :mod:`sklearn_audio.metrics`
-        open-set metrics and scorers
+        metrics and scorers of open sets, detection, unseen classes, partial labels
     :mod:`sklearn_audio.model_selection`
-        splitters that keep unknown classes out of the training folds
+        splitters for unknown and unseen classes, and for clips without labels
     :mod:`sklearn_audio.inspection`
         pictures of scores, curves, losses and generated clips
 

@@ -9,6 +9,8 @@ from . import (
     model_selection,
     open_set,
     pretrained,
+    semi_supervised,
+    transfer,
     zero_shot,
 )
 from ._version import __version__ as __version__
