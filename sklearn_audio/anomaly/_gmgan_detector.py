@@ -122,8 +122,8 @@ class GMGANDetector(ReconstructionDetector):
         Fresh normal clips are copied a little worse than these, so that a few more of
         them are.
     max_epochs : int, default=12
-        Passes over the training clips. What is trained for longer on a few hundred
-        clips learns them by heart, and takes every new recording for an anomaly.
+        Passes over the training clips. With the default score, and a few hundred clips,
+        more of them change little and take their time.
     batch_size : int, default=64
         Clips a training step, at most; batches are of nearly equal size. A mixture is
         estimated from each batch, so that smaller ones make it less certain.
