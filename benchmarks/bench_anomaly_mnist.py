@@ -20,7 +20,8 @@ PyOD searches AnoGAN's latent space for copies of the training images only, and 
 the generator while it does; every new image is compared with the one picture that is
 made last. That row says little about AnoGAN as it was published.
 
-``seconds_per_fit`` is the mean time of a fit, on one thread of two that are at work.
+``seconds_per_fit`` is the mean time of a fit, on one thread of a machine that was busy
+with other things as well: good for comparing rows, not for planning.
 
 Run ``python benchmarks/bench_anomaly_mnist.py`` with ``SKLEARN_AUDIO_DATA`` set;
 ``--quick`` runs on synthetic pictures, and only shows that it works.

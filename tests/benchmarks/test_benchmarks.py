@@ -11,7 +11,6 @@ import pytest
 SCRIPTS = sorted(Path(harness.__file__).parent.glob("bench_*.py"))
 # They take long, and their tables are not there yet.
 TO_BE_MEASURED = {
-    "bench_anomaly_mnist",
     "bench_pretraining_digits",
     "bench_pretraining_memory",
 }
