@@ -8,6 +8,8 @@ What there is
         each network's source, licence, sample rate and size of embedding
     :func:`load_network`
         a network with its published weights, fetched once or read from a file
+    :func:`make_spectrograms`
+        what a network makes of waveforms first, for what stands between the two
 
 Architectures
     :class:`EfficientATNetwork`

@@ -45,6 +45,7 @@ class KaldiFilterBank(nn.Module):
 
     window: torch.Tensor
     filters: torch.Tensor
+    min_samples = _FRAME
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +57,20 @@ class KaldiFilterBank(nn.Module):
         self.register_buffer("filters", filters, persistent=False)
 
     def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
-        """Return the pictures: (B, n) -> (B, 1024, 128)."""
+        """Return the pictures: (B, n) -> (B, 1024, 128).
+
+        Raises
+        ------
+        ValueError
+            If the waveforms are too long.
+        """
+        longest = _FRAME + _N_FRAMES * _STEP - 1
+        if waveforms.shape[1] > longest:
+            raise ValueError(
+                f"AST takes {longest} samples at most, {longest / _SAMPLE_RATE:.2f} s, "
+                f"but got {waveforms.shape[1]}. Give it windows of "
+                f"{ASTNetwork.window} s."
+            )
         frames = waveforms.unfold(1, _FRAME, _STEP)  # (B, T, 400)
         frames = frames - frames.mean(dim=2, keepdim=True)  # (B, T, 400)
         before = torch.cat([frames[:, :, :1], frames[:, :, :-1]], dim=2)  # (B, T, 400)
@@ -67,6 +81,14 @@ class KaldiFilterBank(nn.Module):
         missing = _N_FRAMES - log_mel.shape[1]
         picture = F.pad(log_mel, (0, 0, 0, missing))  # (B, 1024, 128)
         return (picture - _MEAN) / (2 * _DEVIATION)
+
+
+class ASTFrontEnd(KaldiFilterBank):
+    """The same pictures, with bands before frames as in all spectrograms."""
+
+    def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
+        """Return the spectrograms: (B, n) -> (B, 128, 1024)."""
+        return super().forward(waveforms).transpose(1, 2)
 
 
 class ASTNetwork(nn.Module):
@@ -197,13 +219,35 @@ class ASTNetwork(nn.Module):
         ValueError
             If the waveforms are too long.
         """
-        longest = _FRAME + _N_FRAMES * _STEP - 1
-        if waveforms.shape[1] > longest:
-            raise ValueError(
-                f"AST takes {longest} samples at most, {longest / _SAMPLE_RATE:.2f} s, "
-                f"but got {waveforms.shape[1]}. Give it windows of {self.window} s."
-            )
         pictures = self.front_end(waveforms)  # (B, 1024, 128)
+        return self.embed(pictures.transpose(1, 2))  # (B, D)
+
+    def embed(self, spectrograms: torch.Tensor) -> torch.Tensor:
+        """Return the embeddings of spectrograms.
+
+        Parameters
+        ----------
+        spectrograms : torch.Tensor of shape (n_clips, 128, 1024), dtype float32
+            What :func:`make_spectrograms` makes of waveforms, or something in its
+            place, through which gradients flow.
+
+        Returns
+        -------
+        embeddings : torch.Tensor of shape (n_clips, embedding_size)
+            As of the waveforms.
+
+        Raises
+        ------
+        ValueError
+            If the spectrograms are of another shape.
+        """
+        if spectrograms.shape[1:] != (_N_BANDS, _N_FRAMES):
+            raise ValueError(
+                f"AST takes spectrograms of shape (n_clips, {_N_BANDS}, {_N_FRAMES}), "
+                f"but got {tuple(spectrograms.shape)}. Make them with "
+                "sklearn_audio.pretrained.make_spectrograms."
+            )
+        pictures = spectrograms.transpose(1, 2)  # (B, 1024, 128)
         return self.audio_spectrogram_transformer(pictures).pooler_output  # (B, D)
 
     def tag(self, embeddings: torch.Tensor) -> torch.Tensor:

@@ -22,6 +22,8 @@ from sklearn_audio._torch._random import seeded_initialisation
 from sklearn_audio.pretrained._kaldi_mel import KaldiLogMel
 from sklearn_audio.pretrained._state import Tensors, load_tensors
 
+_SAMPLE_RATE = 32000
+_N_BANDS = 128  # of a spectrogram
 # Channels of the layer before the tags at width 1: whole multiples of 8 for every
 # published width, so that a checkpoint's width follows from it.
 _N_HIDDEN = 1280
@@ -151,6 +153,18 @@ class _InvertedResidual(nn.Module):
         return x + y if self.has_shortcut else y
 
 
+def make_front_end() -> KaldiLogMel:
+    """Return what makes the spectrograms that the published networks take."""
+    return KaldiLogMel(
+        sample_rate=_SAMPLE_RATE,
+        n_fft=1024,
+        win_length=800,
+        hop_length=320,
+        n_mels=_N_BANDS,
+        fmax=15000.0,
+    )
+
+
 class EfficientATNetwork(nn.Module):
     """Embed and tag waveforms with the EfficientAT network, "mn" for MobileNet [1]_.
 
@@ -199,20 +213,13 @@ class EfficientATNetwork(nn.Module):
     torch.Size([2, 5])
     """
 
-    sample_rate = 32000
+    sample_rate = _SAMPLE_RATE
     window = 10.0
     min_samples = 1024
 
     def __init__(self, width: float = 0.4, n_tags: int = 527) -> None:
         super().__init__()
-        self.front_end = KaldiLogMel(
-            sample_rate=self.sample_rate,
-            n_fft=1024,
-            win_length=800,
-            hop_length=320,
-            n_mels=128,
-            fmax=15000.0,
-        )
+        self.front_end = make_front_end()
         n_channels = _to_multiple_of_8(16 * width)
         layers: list[nn.Module] = [
             _convolution(1, n_channels, 3, nn.Hardswish, stride=2)
@@ -276,8 +283,34 @@ class EfficientATNetwork(nn.Module):
         embeddings : torch.Tensor of shape (n_clips, embedding_size)
             What the last convolutions find, averaged over frequency and time.
         """
-        x = self.front_end(waveforms)[:, None]  # (B, 1, 128, T)
-        x = self.features(x)  # (B, D, 4, T / 32)
+        return self.embed(self.front_end(waveforms))  # (B, D)
+
+    def embed(self, spectrograms: torch.Tensor) -> torch.Tensor:
+        """Return the embeddings of spectrograms.
+
+        Parameters
+        ----------
+        spectrograms : torch.Tensor of shape (n_clips, 128, n_frames), dtype float32
+            What :func:`make_spectrograms` makes of waveforms, or something in its
+            place, through which gradients flow.
+
+        Returns
+        -------
+        embeddings : torch.Tensor of shape (n_clips, embedding_size)
+            As of the waveforms.
+
+        Raises
+        ------
+        ValueError
+            If the spectrograms have another number of bands.
+        """
+        if spectrograms.shape[1:-1] != (_N_BANDS,):
+            raise ValueError(
+                f"EfficientAT takes spectrograms of shape (n_clips, {_N_BANDS}, "
+                f"n_frames), but got {tuple(spectrograms.shape)}. Make them with "
+                "sklearn_audio.pretrained.make_spectrograms."
+            )
+        x = self.features(spectrograms[:, None])  # (B, D, 4, T / 32)
         return self.classifier[:2](x)  # (B, D)
 
     def tag(self, embeddings: torch.Tensor) -> torch.Tensor:

@@ -48,6 +48,11 @@ class KaldiLogMel(nn.Module):
         self.register_buffer("window", window, persistent=False)
         self.register_buffer("filters", filters, persistent=False)
 
+    @property
+    def min_samples(self) -> int:
+        """Length of the shortest waveform."""
+        return self.n_fft
+
     def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Return the pictures: (B, n) -> (B, n_mels, 1 + (n - 1) // hop)."""
         x = waveforms[:, 1:] - _PRE_EMPHASIS * waveforms[:, :-1]  # (B, n - 1)

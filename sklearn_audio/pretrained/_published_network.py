@@ -66,6 +66,9 @@ class PublishedNetwork:
         and `checksum`. None where the network has no tags.
     build : callable
         Maps a state dict to the network in evaluation mode.
+    make_front_end : callable or None, default=None
+        Returns the module that maps waveforms to the spectrograms that the network's
+        method ``embed`` takes; it needs no weights. None where there is no such method.
 
     Examples
     --------
@@ -86,6 +89,7 @@ class PublishedNetwork:
     embedding_size: int
     tag_file: PublishedFile | None
     build: Callable[[Tensors], nn.Module] = field(repr=False)
+    make_front_end: Callable[[], nn.Module] | None = field(default=None, repr=False)
 
     def read_tag_names(self) -> NDArray[np.str_]:
         """Return the names of the tags, in the order of the network's output.

@@ -12,8 +12,8 @@ from types import MappingProxyType
 from torch import nn
 
 from sklearn_audio._download import PublishedFile
-from sklearn_audio.pretrained._ast import ASTNetwork
-from sklearn_audio.pretrained._efficient_at import EfficientATNetwork
+from sklearn_audio.pretrained._ast import ASTFrontEnd, ASTNetwork
+from sklearn_audio.pretrained._efficient_at import EfficientATNetwork, make_front_end
 from sklearn_audio.pretrained._openl3 import OpenL3Network
 from sklearn_audio.pretrained._published_network import (
     PublishedNetwork,
@@ -60,6 +60,7 @@ _EFFICIENTAT_MN04 = PublishedNetwork(
     embedding_size=384,
     tag_file=_AUDIOSET_TAGS,
     build=EfficientATNetwork.from_tensors,
+    make_front_end=make_front_end,
 )
 
 _VGGISH_LAYERS = WeightFile(
@@ -119,6 +120,7 @@ _AST = PublishedNetwork(
     embedding_size=768,
     tag_file=_AUDIOSET_TAGS,
     build=ASTNetwork.from_tensors,
+    make_front_end=ASTFrontEnd,
 )
 
 # There are also torchopenl3_mel128_env_512 and, trained on music, ..._music_512. The
@@ -222,7 +224,7 @@ def load_network(name: str, weights: str | os.PathLike[str] | None = None) -> nn
     >>> network(torch.zeros(1, 32000)).shape
     torch.Size([1, 96])
     """
-    published = _look_up(name)
+    published = look_up(name)
     if weights is None:
         return published.build(published_tensors(published))
     path = Path(weights)
@@ -232,7 +234,8 @@ def load_network(name: str, weights: str | os.PathLike[str] | None = None) -> nn
         raise ValueError(f"weights={str(path)!r} cannot be used: {error}") from error
 
 
-def _look_up(name: str) -> PublishedNetwork:
+def look_up(name: str) -> PublishedNetwork:
+    """Return what is published under a name; a ValueError lists the known ones."""
     try:
         return NETWORKS[name]
     except KeyError:
