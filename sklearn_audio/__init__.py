@@ -21,7 +21,7 @@ Estimators
     :mod:`sklearn_audio.zero_shot`
         classes without clips, known by their names
     :mod:`sklearn_audio.semi_supervised`
-        clips without labels, or with some of their labels
+        clips without labels
     :mod:`sklearn_audio.transfer`
         what pre-trained networks know, for tasks of a few clips
 

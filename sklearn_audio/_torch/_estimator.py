@@ -20,7 +20,12 @@ from torch import nn
 from sklearn_audio._torch._arithmetic import flushed_denormals, suitable_threads
 from sklearn_audio._torch._batch_norm import reestimate_batch_norm
 from sklearn_audio._torch._batches import ArrayDataset, RowStack
-from sklearn_audio._torch._callbacks import BestEpoch, ProgressBar, epoch_scores
+from sklearn_audio._torch._callbacks import (
+    BestEpoch,
+    CosineSchedule,
+    ProgressBar,
+    epoch_scores,
+)
 from sklearn_audio._torch._device import (
     DEVICES,
     resolve_device,
@@ -217,6 +222,8 @@ class TorchEstimator(VersionedEstimator):
 
     def _make_callbacks(self, n_epochs: int, *, has_valid: bool) -> list[Any]:
         callbacks: list[Any] = []
+        if getattr(self, "lr_schedule", None) == "cosine":  # not every one has it
+            callbacks.append(CosineSchedule(n_epochs))
         if self.n_iter_no_change is not None:
             monitor = "valid_loss" if has_valid else "train_loss"
             callbacks.append(BestEpoch(monitor=monitor, patience=self.n_iter_no_change))

@@ -17,7 +17,6 @@ from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional as F
 
 from sklearn_audio._torch._batch_norm import reestimate_batch_norm
-from sklearn_audio._torch._callbacks import CosineSchedule
 from sklearn_audio._torch._classifier import TorchClassifier
 from sklearn_audio._torch._estimator import N_SETTLING_BATCHES, Batch
 from sklearn_audio._torch._mixup import mixup
@@ -117,10 +116,6 @@ class GANClassifier(TorchClassifier):
         modules = (net.modules[name] for name in names)
         parameters = itertools.chain(*(module.parameters() for module in modules))
         return torch.optim.Adam(parameters, lr=lr, betas=_BETAS)
-
-    def _make_callbacks(self, n_epochs: int, *, has_valid: bool) -> list[Any]:
-        schedule = [CosineSchedule(n_epochs)] if self.lr_schedule == "cosine" else []
-        return schedule + super()._make_callbacks(n_epochs, has_valid=has_valid)
 
     def _settle(self, net: AudioNet, batches: Iterable[Batch]) -> None:
         """Measure the batch statistics of what every network saw in training."""

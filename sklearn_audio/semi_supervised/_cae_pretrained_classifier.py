@@ -19,7 +19,6 @@ from torch.nn import functional as F
 
 from sklearn_audio._torch._batch_norm import reestimate_batch_norm
 from sklearn_audio._torch._batches import RowStack
-from sklearn_audio._torch._callbacks import CosineSchedule
 from sklearn_audio._torch._classifier import TorchClassifier
 from sklearn_audio._torch._estimator import N_SETTLING_BATCHES, Batch
 from sklearn_audio._torch._mixup import mixup
@@ -142,7 +141,6 @@ class CAEPretrainedClassifier(TorchClassifier):
     See Also
     --------
     ConvAutoencoder : What is pre-trained.
-    MeanTeacherClassifier : Uses clips without labels while it learns from the others.
     sklearn_audio.model_selection.SemiSupervisedSplit : Keeps clips without labels out
         of the test folds.
     sklearn_audio.inspection.LabelFractionDisplay : Accuracy against number of labels.
@@ -457,10 +455,6 @@ class CAEPretrainedClassifier(TorchClassifier):
             groups.append({"params": network.encoder.parameters(), "lr": lr_encoder})
         decay = self.weight_decay
         return {"optimizer": torch.optim.AdamW(groups, lr=self.lr, weight_decay=decay)}
-
-    def _make_callbacks(self, n_epochs: int, *, has_valid: bool) -> list[Any]:
-        schedule = [CosineSchedule(n_epochs)] if self.lr_schedule == "cosine" else []
-        return schedule + super()._make_callbacks(n_epochs, has_valid=has_valid)
 
     def _train_batch(self, net: AudioNet, batch: Batch) -> Losses:
         X, indices = batch
