@@ -6,8 +6,9 @@ take no room on the disk, but are read as any other. One filter a layer and one 
 keep it short; neither has to do with the size of the file.
 
 Each file has a process of its own. ``largest_memory_mb`` is the most that it ever held
-for itself (RssAnon of Linux, looked up every 20 ms), with imports and networks. Pages
-of the file that the system keeps in memory as long as there is room do not count.
+for itself (RssAnon of Linux, looked up every 20 ms), with imports and networks, and
+with the up to 10,000 clips by which bands are standardised. Pages of the file that the
+system keeps in memory as long as there is room do not count.
 
 Run ``python benchmarks/bench_pretraining_memory.py``, on Linux; ``--quick`` only shows
 that it works.

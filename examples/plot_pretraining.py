@@ -74,8 +74,8 @@ plt.show()
 # -----------------------
 #
 # Both networks are the same but for where they start from. Labels that are hidden are
-# -1; the autoencoder of each fold has seen all clips of its training part. Of few clips,
-# small batches make more steps.
+# -1; the autoencoder of each fold has seen all clips of its training part. Of few
+# clips, small batches make more steps.
 
 from sklearn.model_selection import StratifiedKFold
 
