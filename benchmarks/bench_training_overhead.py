@@ -46,9 +46,10 @@ def train_by_hand(network: nn.Module, X: NDArray, y: NDArray, n_epochs: int) -> 
     torch.set_flush_denormal(False)
 
 
-def measure_network(first_stage: str, width: int, n_runs: int, n_clips: int) -> Row:
+def measure_network(
+    first_stage: str, width: int, n_clips: int, n_epochs: int, n_runs: int
+) -> Row:
     X, y = make_clips(n_clips)
-    n_epochs = ScatteringResNetClassifier().max_epochs
 
     def by_hand() -> None:
         network = ResNet((32, 32), N_CLASSES, width, first_stage, 2, 8)
@@ -79,10 +80,10 @@ def measure_network(first_stage: str, width: int, n_runs: int, n_clips: int) -> 
 
 
 def measure(n_runs: int, quick: bool) -> list[Row]:
-    n_clips = 32 if quick else 96
-    widths = [2] if quick else [4, 16]
+    n_clips, widths = (32, [2]) if quick else (96, [4, 16])
+    n_epochs = 2 if quick else ScatteringResNetClassifier().max_epochs
     return [
-        measure_network(first_stage, width, n_runs, n_clips)
+        measure_network(first_stage, width, n_clips, n_epochs, n_runs)
         for first_stage in ("scattering", "convolution")
         for width in widths
     ]

@@ -81,7 +81,7 @@ def read_digits(seed: int) -> Sounds:
 def make_sounds() -> Sounds:
     """Make synthetic sounds, to show that a benchmark works."""
     front_end = LogMelSpectrogram(n_fft=1024, hop_length=512, n_mels=32)
-    X, y = make_sound_events(240, ["bell", "chirp"], random_state=0)
+    X, y = make_sound_events(80, ["bell", "chirp"], random_state=0)
     X_test, y_test = make_sound_events(
         20, ["bell", "chirp"], n_outliers=20, random_state=1
     )

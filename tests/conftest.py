@@ -1,39 +1,48 @@
 """What the tests of several packages share."""
 
-import subprocess
-import sys
+import multiprocessing
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import joblib
-import numpy as np
 import pytest
 
 from sklearn_audio import _download
 
 CALL = """
-import sys, joblib, numpy as np
-folder, *methods = sys.argv[1:]
-model, X = joblib.load(f"{folder}/model.joblib"), np.load(f"{folder}/X.npy")
-for method in methods:
-    np.save(f"{folder}/{method}.npy", getattr(model, method)(X))
+import warnings
+warnings.simplefilter("error")
+import joblib
+model, X = joblib.load(f"{folder}/dump")
+joblib.dump([getattr(model, method)(X) for method in methods], f"{folder}/answers")
 """
 
 
+@pytest.fixture(scope="session")
+def forkserver():
+    """Start processes that have imported what the package needs, and nothing of it.
+
+    Importing torch anew takes longer than most of what these processes are asked for.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["joblib", "sklearn.pipeline", "torch"])
+    return context
+
+
 @pytest.fixture
-def in_a_new_process(tmp_path):
+def in_a_new_process(forkserver, tmp_path):
     """Dump a model, and call methods of it where nothing but the dump is known."""
 
     def call(model, X, *methods):
-        joblib.dump(model, tmp_path / "model.joblib")
-        np.save(tmp_path / "X.npy", X)
-        subprocess.run(
-            [sys.executable, "-c", CALL, str(tmp_path), *methods],
-            check=True,
-            env={"PYTHONWARNINGS": "error"},
-        )
-        return [np.load(tmp_path / f"{method}.npy") for method in methods]
+        joblib.dump((model, X), tmp_path / "dump")
+        names = {"folder": str(tmp_path), "methods": methods}
+        process = forkserver.Process(target=exec, args=(CALL, names))
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+        process.close()
+        return joblib.load(tmp_path / "answers")
 
     return call
 

@@ -226,7 +226,7 @@ def test_the_confidence_weight_ramps_up():
 def test_the_game_is_stable_for_every_seed(sweeps, random_state):
     X, y, _ = sweeps
     model = clone(SINGLE).set_params(
-        outliers="generated", random_state=random_state, max_epochs=15
+        outliers="generated", random_state=random_state, max_epochs=8
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error")

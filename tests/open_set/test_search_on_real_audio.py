@@ -32,13 +32,13 @@ def test_grid_search_with_open_set_folds_and_scorers_in_two_processes(commands):
     pipeline = make_pipeline(
         AudioLoader(16000, duration=1.0),
         LogMelSpectrogram(16000, n_fft=1024, hop_length=512, n_mels=32),
-        OpenSetGANClassifier(width=8, max_epochs=30, cv=2, lr=5e-3, random_state=0),
+        OpenSetGANClassifier(width=8, max_epochs=15, cv=2, lr=0.01, random_state=0),
     )
     scoring = {name: get_scorer(name) for name in ("oscr", "open_set_auroc")}
     search = GridSearchCV(
         pipeline,
         {
-            "opensetganclassifier__max_epochs": [1, 30],
+            "opensetganclassifier__max_epochs": [1, 15],
             "logmelspectrogram__n_mels": [32],
         },
         scoring=scoring,
