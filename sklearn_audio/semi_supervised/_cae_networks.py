@@ -88,7 +88,7 @@ class PoolingEncoder(nn.Module):
     input_shape : tuple of int
         ``(n_features,)`` or ``(n_bands, n_frames)``.
     width : int
-        f: channels of each layer.
+        Channels of each layer, f.
     batch_norm : bool
         Whether batch normalisation stands before each ReLU.
     """

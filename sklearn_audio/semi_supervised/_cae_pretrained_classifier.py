@@ -290,7 +290,7 @@ class CAEPretrainedClassifier(TorchClassifier):
 
     @property
     def filters_(self) -> NDArray[np.float32]:
-        """Kernels of the first layer."""
+        """First layer's kernels."""
         check_is_fitted(self)
         return first_filters(self.modules_["module"])
 

@@ -50,7 +50,7 @@ class ConvAutoencoder(
     Parameters
     ----------
     width : int, default=64
-        f: channels of each layer. The paper found more to be better.
+        Channels of each layer, f. The paper found more to be better.
     decoder : {"unpooling", "upsampling", "transposed"}, default="unpooling"
         How poolings are undone. "unpooling" remembers where the maxima were, and puts
         the values back there [2]_; "upsampling" repeats values; "transposed" learns to
@@ -227,7 +227,7 @@ class ConvAutoencoder(
 
     @property
     def filters_(self) -> NDArray[np.float32]:
-        """Kernels of the first layer."""
+        """First layer's kernels."""
         check_is_fitted(self)
         return first_filters(self.modules_["module"])
 
@@ -338,13 +338,7 @@ class ConvAutoencoder(
         """
         check_is_fitted(self)
         X = validate_clips(self, X, reset=False)
-        network = self._network
-
-        def measure(x: torch.Tensor) -> torch.Tensor:
-            x = network.encoder.scaler(x)  # (B, F, T)
-            return (network.copy(x) - x).square().flatten(1).mean(dim=1)  # (B,)
-
-        return -self._infer(X, measure).astype(np.float64)
+        return -self._infer(X, self._squared_error).astype(np.float64)
 
     # Training
 
@@ -405,6 +399,11 @@ class ConvAutoencoder(
         return {"loss": F.mse_loss(network.copy(noisy), x)}
 
     # Inference
+
+    def _squared_error(self, x: torch.Tensor) -> torch.Tensor:
+        """Return how far copies are from standardised clips: (B, F, T) -> (B,)."""
+        x = self._network.encoder.scaler(x)  # (B, F, T)
+        return (self._network.copy(x) - x).square().flatten(1).mean(dim=1)
 
     @property
     def _network(self) -> Any:
