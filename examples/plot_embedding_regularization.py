@@ -132,6 +132,9 @@ ax.legend()
 # %%
 # How many clips a teacher is worth
 # ---------------------------------
+#
+# It helps where there is but one clip of each class. With more of them, sounds as
+# simple as these need no teacher.
 
 n_clips = [1, 2, 4, 8]
 trained = [pupils if n == 2 else train_all(n) for n in n_clips]
