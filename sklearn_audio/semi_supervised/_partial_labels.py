@@ -1,0 +1,196 @@
+"""Labels of which some are missing: what ``fit`` may be given."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array
+
+from sklearn_audio.base import UNLABELED, is_unlabeled, validate_labels
+
+NOTHING_KNOWN = "Nothing is known"
+
+
+def is_label_table(y: Any) -> bool:
+    """Tell whether ``y`` has a row of several labels for each clip."""
+    if y is None:
+        return False
+    y = np.asarray(y)
+    return y.ndim == 2 and y.shape[1] > 1
+
+
+def validate_label_table(
+    estimator: BaseEstimator, X: NDArray, y: Any
+) -> NDArray[np.float32]:
+    """Check a table of labels, some of which may be missing.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        The classifier that was given ``y``.
+    X : ndarray of shape (n_clips, ...)
+        The clips.
+    y : array-like of shape (n_clips, n_labels)
+        1 where a label applies, 0 where it does not, -1 or NaN where nobody knows.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_clips, n_labels), dtype float32
+        0, 1 and, where nobody knows, NaN.
+
+    Raises
+    ------
+    ValueError
+        If ``y`` holds anything else, nothing that is known, or another number of rows
+        than ``X``.
+
+    Warns
+    -----
+    UserWarning
+        If nothing is known of a label.
+    """
+    name = type(estimator).__name__
+    try:
+        labels = np.array(y, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} takes a table y of the numbers 0, 1 and, for missing labels, -1 "
+            f"or NaN, but y holds something else: {error}."
+        ) from error
+    if len(labels) != len(X):
+        raise ValueError(
+            f"X holds {len(X)} clips, but y holds {len(labels)} labels: one row a clip."
+        )
+    labels[labels == UNLABELED] = np.nan
+    is_known = ~np.isnan(labels)
+    strange = np.argwhere(is_known & (labels != 0) & (labels != 1))
+    if len(strange):
+        clip, label = strange[0]
+        raise ValueError(
+            f"y holds {labels[clip, label]:g} for clip {clip} and label {label}. A "
+            "label is 0 or 1, and -1 or NaN where it is missing."
+        )
+    if not is_known.any():
+        raise ValueError(
+            f"{name} was given no label at all: every entry of y is missing."
+        )
+    unheard_of = np.flatnonzero(~is_known.any(axis=0))
+    if len(unheard_of):
+        warnings.warn(
+            f"{NOTHING_KNOWN} of the labels in the columns {unheard_of.tolist()} of "
+            "y: what is predicted for them means nothing. Leave the columns out.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return labels
+
+
+def validate_classes(
+    estimator: BaseEstimator, X: NDArray, y: Any
+) -> tuple[NDArray, NDArray[np.intp]]:
+    """Check classes of clips, some of which may have none.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        The classifier that was given ``y``.
+    X : ndarray of shape (n_clips, ...)
+        The clips.
+    y : array-like of shape (n_clips,)
+        Classes; -1 means none where at least two others exist.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        The classes.
+    indices : ndarray of shape (n_clips,)
+        Their places among the classes, and -1 where there is none.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two classes, or another number of labels than clips.
+    """
+    y = validate_labels(estimator, y)
+    if len(y) != len(X):
+        raise ValueError(
+            f"X holds {len(X)} clips, but y holds {len(y)} labels: one a clip."
+        )
+    without = is_unlabeled(y)
+    classes = np.unique(y[~without])
+    if len(classes) < 2:
+        raise ValueError(
+            f"{type(estimator).__name__} needs at least 2 classes, but y holds 1 "
+            f"class: {classes.tolist()}."
+        )
+    return classes, np.where(without, UNLABELED, np.searchsorted(classes, y))
+
+
+def validate_label_weight(
+    label_weight: Any, shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """Check weights of labels; without any, all weigh 1.
+
+    Parameters
+    ----------
+    label_weight : array-like of the shape of y or None
+        Finite and not negative.
+    shape : tuple of int
+        The shape of the labels.
+
+    Returns
+    -------
+    weights : ndarray of that shape, dtype float32
+        The checked weights.
+
+    Raises
+    ------
+    ValueError
+        If the weights have another shape, are not finite, or are negative.
+    """
+    if label_weight is None:
+        return np.ones(shape, dtype=np.float32)
+    weights = check_array(
+        label_weight,
+        dtype=np.float32,
+        ensure_2d=False,
+        ensure_non_negative=True,
+        input_name="label_weight",
+    )
+    if weights.shape != shape:
+        raise ValueError(
+            f"label_weight has the shape {weights.shape}, but y has {shape}: one "
+            "weight an entry."
+        )
+    return weights
+
+
+def log_priors(targets: NDArray, n_outputs: int) -> NDArray[np.float32]:
+    r"""Return what a network had better answer before it has learned anything.
+
+    Log odds of labels, from k positives among n known entries, or log probabilities of
+    classes; each as if one clip more of each kind had been there:
+
+    .. math:: \log \frac{k + 1}{n - k + 1} \qquad \log \frac{n_c + 1}{n + C}
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_clips, n_labels) or (n_clips,)
+        0, 1 and NaN, or indices of classes and -1.
+    n_outputs : int
+        Labels or classes.
+
+    Returns
+    -------
+    log_priors : ndarray of shape (n_outputs,), dtype float32
+        One a label or class.
+    """
+    if targets.ndim == 2:
+        n_present, n_absent = (targets == 1).sum(axis=0), (targets == 0).sum(axis=0)
+        return np.log((n_present + 1) / (n_absent + 1)).astype(np.float32)
+    counts = np.bincount(targets[targets >= 0], minlength=n_outputs) + 1
+    return np.log(counts / counts.sum()).astype(np.float32)
