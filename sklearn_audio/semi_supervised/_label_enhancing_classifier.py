@@ -85,6 +85,9 @@ class LabelEnhancingClassifier(MetaEstimatorMixin, PartialLabelClassifier):
         Number of features of a row, or of bands of a spectrogram.
     thresholds_ : ndarray of shape (n_labels,) or None
         Probability from which each label is predicted; None for exclusive classes.
+    transduction_ : ndarray of shape (n_clips, n_labels), dtype float32
+        The labels that the student learned from: 0 and 1, known or guessed, and NaN
+        where it is left open.
 
     See Also
     --------
@@ -105,7 +108,7 @@ class LabelEnhancingClassifier(MetaEstimatorMixin, PartialLabelClassifier):
     References
     ----------
     .. [1] Gururani, S. and Lerch, A. (2021). "Semi-supervised audio classification with
-       partially labeled data." IEEE ISM. https://doi.org/10.48550/arXiv.2111.12761. The
+       partially labeled data." IEEE ISM. https://doi.org/10.1109/ISM52913.2021.00027. The
        label enhancing is due to: Fonseca, E. et al. (2020). "Addressing missing labels
        in large-scale sound event recognition using a teacher-student framework with
        loss masking." IEEE Signal Processing Letters 27.
@@ -204,6 +207,7 @@ class LabelEnhancingClassifier(MetaEstimatorMixin, PartialLabelClassifier):
         if is_missing.any():
             weights = self._weights(student, is_missing)
             labels = self._enhanced(X, labels, self._make_estimator(rng))
+        self.transduction_ = labels
         self.estimator_ = student.fit(X, labels, **weights)
         self._find_thresholds(X, targets)
         return self
@@ -220,15 +224,16 @@ class LabelEnhancingClassifier(MetaEstimatorMixin, PartialLabelClassifier):
             return {}
         if isinstance(student, PerLabelClassifier):
             keyword = "label_weight"
-            classifier = last_step_of(student.estimator)
-            if not has_fit_parameter(classifier, "sample_weight"):
-                raise ValueError(
-                    f"guess_weight={self.guess_weight} wants an estimator whose fit "
-                    f"takes sample_weight, which {type(classifier).__name__} does not. "
-                    "Set guess_weight=1, or take another estimator."
-                )
+            taken, classifier = "sample_weight", last_step_of(student.estimator)
         else:
             keyword = weight_keyword(student, "label_weight")
+            taken, classifier = "label_weight", last_step_of(student)
+        if not has_fit_parameter(classifier, taken):
+            raise ValueError(
+                f"guess_weight={self.guess_weight} wants an estimator whose fit takes "
+                f"{taken}, which {type(classifier).__name__} does not. Set "
+                "guess_weight=1, or take another estimator."
+            )
         weights = np.where(is_missing, self.guess_weight, 1.0).astype(np.float32)
         return {keyword: weights}
 

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from sklearn_audio._torch._estimator import Batch, TorchEstimator
 from sklearn_audio._torch._mixup import mixup
 from sklearn_audio._torch._net import AudioNet, Losses
-from sklearn_audio.base import validate_clips
+from sklearn_audio.base import UNLABELED, validate_clips
 from sklearn_audio.semi_supervised._attention_network import AttentionNetwork
 from sklearn_audio.semi_supervised._masked_losses import (
     masked_binary_cross_entropy,
@@ -170,7 +170,7 @@ class MeanTeacherClassifier(PartialLabelClassifier, TorchEstimator):
        weight-averaged consistency targets improve semi-supervised deep learning
        results." NeurIPS. https://doi.org/10.48550/arXiv.1703.01780
     .. [2] Gururani, S. and Lerch, A. (2021). "Semi-supervised audio classification with
-       partially labeled data." IEEE ISM. https://doi.org/10.48550/arXiv.2111.12761
+       partially labeled data." IEEE ISM. https://doi.org/10.1109/ISM52913.2021.00027
     .. [3] Verma, V. et al. (2022). "Interpolation consistency training for
        semi-supervised learning." Neural Networks 145.
        https://doi.org/10.1016/j.neunet.2021.10.008
@@ -308,12 +308,15 @@ class MeanTeacherClassifier(PartialLabelClassifier, TorchEstimator):
         X = validate_clips(self, X, reset=not resume)
         targets = self._learn_labels(X, y, resume=resume)
         weights = validate_label_weight(label_weight, targets.shape)
+        # What weighs nothing is not known: thresholds are not tuned on it, either.
+        unknown = np.nan if self.multilabel_ else UNLABELED
+        targets = np.where(weights == 0, unknown, targets)
         trained, stratify = targets, None
         if not self.multilabel_:
             stratify = targets
         elif self.missing == "negative":
             trained = np.nan_to_num(targets, nan=0.0)
-        self._log_priors = log_priors(trained, len(self.classes_))
+        self._log_priors = log_priors(trained, len(self.classes_), weights)
         try:
             self._train(X, trained, weights, labels=stratify, resume=resume)
         finally:

@@ -14,7 +14,7 @@ from sklearn.metrics import precision_recall_curve
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sklearn_audio.base import VersionedEstimator
 from sklearn_audio.semi_supervised._partial_labels import (
@@ -22,6 +22,7 @@ from sklearn_audio.semi_supervised._partial_labels import (
     is_label_table,
     validate_classes,
     validate_label_table,
+    warn_of_unknown_labels,
 )
 
 _N_FOLDS = 5
@@ -111,6 +112,38 @@ class PartialLabelClassifier(ClassifierMixin, VersionedEstimator):
             return (self.predict_proba(X) >= self.thresholds_).astype(int)
         return self.classes_[self._logits(X).argmax(axis=1)]
 
+    def score(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Return the share of clips of which all known labels are predicted rightly.
+
+        That is strict where there are many labels; the masked metrics of
+        :mod:`sklearn_audio.metrics` tell more.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bands, n_frames)
+            The clips.
+        y : array-like of shape (n_clips, n_labels) or (n_clips,)
+            Their labels, 1 and 0, and -1 or NaN where nobody knows; clips of which
+            nothing is known do not count. Or their classes.
+        sample_weight : array-like of shape (n_clips,) or None, default=None
+            What each clip counts.
+
+        Returns
+        -------
+        score : float
+            Accuracy, in [0, 1].
+        """
+        if not is_label_table(y):
+            return super().score(X, y, sample_weight)
+        predicted = self.predict(X)
+        labels = validate_label_table(self, predicted, y)
+        is_known = ~np.isnan(labels)
+        is_right = ((predicted == labels) | ~is_known).all(axis=1)  # (n,)
+        weights = _check_sample_weight(sample_weight, labels)
+        return float(np.average(is_right, weights=weights * is_known.any(axis=1)))
+
     def _learn_labels(self, X: NDArray, y: Any, *, resume: bool = False) -> NDArray:
         """Check the labels of a fit.
 
@@ -122,6 +155,7 @@ class PartialLabelClassifier(ClassifierMixin, VersionedEstimator):
         multilabel = is_label_table(y)
         if multilabel:
             targets: NDArray = validate_label_table(self, X, y)
+            warn_of_unknown_labels(targets)
             classes: NDArray = np.arange(targets.shape[1])
         else:
             classes, targets = validate_classes(self, X, y)

@@ -47,11 +47,6 @@ def validate_label_table(
     ValueError
         If ``y`` holds anything else, nothing that is known, or another number of rows
         than ``X``.
-
-    Warns
-    -----
-    UserWarning
-        If nothing is known of a label.
     """
     name = type(estimator).__name__
     try:
@@ -78,15 +73,22 @@ def validate_label_table(
         raise ValueError(
             f"{name} was given no label at all: every entry of y is missing."
         )
-    unheard_of = np.flatnonzero(~is_known.any(axis=0))
+    return labels
+
+
+def warn_of_unknown_labels(labels: NDArray) -> None:
+    """Warn of columns of a table in which every entry is missing: (n, L).
+
+    The warning names the caller of ``fit``, five calls above.
+    """
+    unheard_of = np.flatnonzero(np.isnan(labels).all(axis=0))
     if len(unheard_of):
         warnings.warn(
             f"{NOTHING_KNOWN} of the labels in the columns {unheard_of.tolist()} of "
             "y: what is predicted for them means nothing. Leave the columns out.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
-    return labels
 
 
 def validate_classes(
@@ -150,7 +152,7 @@ def validate_label_weight(
     Raises
     ------
     ValueError
-        If the weights have another shape, are not finite, or are negative.
+        If the weights have another shape, are not finite, are negative, or are all 0.
     """
     if label_weight is None:
         return np.ones(shape, dtype=np.float32)
@@ -166,10 +168,14 @@ def validate_label_weight(
             f"label_weight has the shape {weights.shape}, but y has {shape}: one "
             "weight an entry."
         )
+    if not weights.any():
+        raise ValueError("label_weight is 0 everywhere: no label would be learned.")
     return weights
 
 
-def log_priors(targets: NDArray, n_outputs: int) -> NDArray[np.float32]:
+def log_priors(
+    targets: NDArray, n_outputs: int, weights: NDArray | None = None
+) -> NDArray[np.float32]:
     r"""Return what a network had better answer before it has learned anything.
 
     Log odds of labels, from k positives among n known entries, or log probabilities of
@@ -183,14 +189,20 @@ def log_priors(targets: NDArray, n_outputs: int) -> NDArray[np.float32]:
         0, 1 and NaN, or indices of classes and -1.
     n_outputs : int
         Labels or classes.
+    weights : ndarray of the shape of targets, optional
+        What each counts, relative to the weightiest; 1 by default.
 
     Returns
     -------
     log_priors : ndarray of shape (n_outputs,), dtype float32
         One a label or class.
     """
+    weights = np.ones(targets.shape) if weights is None else weights / weights.max()
     if targets.ndim == 2:
-        n_present, n_absent = (targets == 1).sum(axis=0), (targets == 0).sum(axis=0)
-        return np.log((n_present + 1) / (n_absent + 1)).astype(np.float32)
-    counts = np.bincount(targets[targets >= 0], minlength=n_outputs) + 1
+        present, absent = (
+            1 + (weights * (targets == value)).sum(axis=0) for value in (1, 0)
+        )
+        return np.log(present / absent).astype(np.float32)
+    known = targets >= 0
+    counts = 1 + np.bincount(targets[known], weights[known], minlength=n_outputs)
     return np.log(counts / counts.sum()).astype(np.float32)
