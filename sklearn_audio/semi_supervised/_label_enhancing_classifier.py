@@ -34,8 +34,8 @@ class LabelEnhancingClassifier(MetaEstimatorMixin, PartialLabelClassifier):
     To take all of them for absent teaches that many present ones are, too. Here a
     teacher, trained on the labels that are known, says of every label which clips most
     probably have it; those are left out of the loss, the other missing entries are
-    taken for negative, and a student is trained from scratch [1]_. The few clips of
-    which the teacher is surest may be taken for positive. All that is guessed counts
+    taken for negative, and a student is trained from scratch [1]_, [2]_. The few clips
+    of which the teacher is surest may be taken for positive. All that is guessed counts
     less than what is known.
 
     Parameters
@@ -108,11 +108,10 @@ class LabelEnhancingClassifier(MetaEstimatorMixin, PartialLabelClassifier):
     References
     ----------
     .. [1] Gururani, S. and Lerch, A. (2021). "Semi-supervised audio classification with
-       partially labeled data." IEEE ISM. https://doi.org/10.1109/ISM52913.2021.00027. The
-       label enhancing is due to: Fonseca, E. et al. (2020). "Addressing missing labels
-       in large-scale sound event recognition using a teacher-student framework with
-       loss masking." IEEE Signal Processing Letters 27.
-       https://doi.org/10.1109/LSP.2020.3006378
+       partially labeled data." IEEE ISM. https://doi.org/10.1109/ISM52913.2021.00027
+    .. [2] Fonseca, E. et al. (2020). "Addressing missing labels in large-scale sound
+       event recognition using a teacher-student framework with loss masking." IEEE
+       Signal Processing Letters 27. https://doi.org/10.1109/LSP.2020.3006378
 
     Examples
     --------
