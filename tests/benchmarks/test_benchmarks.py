@@ -11,7 +11,6 @@ import pytest
 SCRIPTS = sorted(Path(harness.__file__).parent.glob("bench_*.py"))
 # They take long, and their tables are not there yet.
 TO_BE_MEASURED = {
-    "bench_embedding_regularization",
     "bench_reprogramming",
     "bench_pretraining_digits",
 }
