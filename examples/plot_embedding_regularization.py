@@ -69,6 +69,7 @@ def train(rows, classes, penalty, max_epochs):
     pupil = EmbeddingRegularizedClassifier(
         penalty=penalty,
         width=4,
+        weight=0.5,
         max_epochs=max_epochs,
         lr=5e-3,
         device="cpu",
