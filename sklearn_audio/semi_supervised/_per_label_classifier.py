@@ -12,8 +12,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn_audio.semi_supervised._last_step import weight_keyword
 from sklearn_audio.semi_supervised._partial_labels import log_priors
 
-# Of a probability from 0 and 1, where trees are certain.
-_MARGIN = 1e-6
+# Of a probability from 0 and 1, where trees are certain; no wider, or the ranks of
+# clips that a linear model is nearly certain of would be lost.
+_MARGIN = np.finfo(float).eps
 
 
 class PerLabelClassifier(ClassifierMixin, BaseEstimator):
@@ -35,7 +36,7 @@ class PerLabelClassifier(ClassifierMixin, BaseEstimator):
         all that is learned.
         """
         X = _as_double(X)
-        self.log_priors_ = log_priors(y, y.shape[1])
+        self.log_priors_ = log_priors(y, y.shape[1], label_weight)
         self.estimators_ = []
         for i, labels in enumerate(y.T):
             rows = np.flatnonzero(~np.isnan(labels))

@@ -430,6 +430,26 @@ def test_a_label_of_one_kind_is_its_prior(clips):
     assert [e is None for e in model.estimators_] == [True, True, False]
 
 
+def test_a_prior_trusts_guesses_as_little_as_the_student_does(clips):
+    X, *_ = clips
+    labels = np.zeros((len(X), 2))
+    weights = np.ones_like(labels)
+    weights[10:, 0] = 0.1
+    fitted = PerLabelClassifier(GaussianNB()).fit(X, labels, weights)
+    expected = -np.log([1 + weights[:, 0].sum(), 1 + len(X)])
+    np.testing.assert_allclose(fitted.decision_function(X)[0], expected, rtol=1e-6)
+
+
+def test_clips_keep_their_ranks_where_a_model_is_nearly_certain():
+    X = np.linspace(-30, 30, 61)[:, None]
+    labels = (X > 0).astype(float)
+    fitted = PerLabelClassifier(LogisticRegression()).fit(X, labels)
+    linear = fitted.estimators_[0].decision_function(X)
+    near = np.abs(linear) < 30
+    assert np.abs(linear[near]).max() > 20
+    assert (np.diff(fitted.decision_function(X)[near, 0]) > 0).all()
+
+
 def test_certain_trees_have_finite_log_odds(clips):
     X, _, truth = clips
     forest = RandomForestClassifier(3, bootstrap=False, random_state=0)
