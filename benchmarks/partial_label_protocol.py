@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from harness import real_data
 from numpy.typing import NDArray
 from scipy.io import arff
-from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
@@ -74,9 +73,10 @@ def mix_esc10() -> Clips:
     rng = np.random.default_rng(0)
     folds, mixtures, labels = [], [], []
     for fold in range(1, 6):
-        rows = np.flatnonzero(sounds.folds == fold)
+        rows = sounds.folds == fold
+        sounds_of_fold, classes_of_fold = waveforms[rows], classes[rows]
         for _ in range(N_MIXTURES):
-            mixture, label = mix(waveforms[rows], classes[rows], rng)
+            mixture, label = mix(sounds_of_fold, classes_of_fold, rng)
             mixtures.append(mixture)
             labels.append(label)
             folds.append(fold)
@@ -116,32 +116,6 @@ def hide(Y: NDArray, share: float, seed: int) -> NDArray:
 # -- Systems ---------------------------------------------------------------------------
 
 
-class LogisticRegressions(BaseEstimator):
-    """One logistic regression a label."""
-
-    def __init__(self, missing: str = "mask") -> None:
-        self.missing = missing
-
-    def fit(self, X: NDArray, y: NDArray) -> Self:
-        self.models_: list[Any] = []
-        for labels in y.T:
-            rows = labels >= 0 if self.missing == "mask" else np.full(len(y), True)
-            known = labels[rows] == 1
-            if len(np.unique(known)) < 2:
-                self.models_.append(None)
-                continue
-            model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1))
-            self.models_.append(model.fit(X[rows], known))
-        return self
-
-    def predict_proba(self, X: NDArray) -> NDArray:
-        columns = [
-            np.zeros(len(X)) if model is None else model.predict_proba(X)[:, 1]
-            for model in self.models_
-        ]
-        return np.column_stack(columns)
-
-
 NEGATIVE, MASKED = "missing = absent (B0)", "missing = masked (B1)"
 
 
@@ -153,6 +127,9 @@ def systems(seed: int, quick: bool) -> dict[str, Callable[[], Any]]:
         return MeanTeacherClassifier(random_state=seed, **size, **parameters)
 
     plain = {"consistency": 0.0, "decay": 0.0}
+
+    linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.1))
+    unguessed = {"positive_share": 0.0, "guess_weight": 1.0}
 
     def enhancing(estimator: Any, **parameters: Any) -> LabelEnhancingClassifier:
         return LabelEnhancingClassifier(estimator, random_state=seed, **parameters)
@@ -179,6 +156,11 @@ def systems(seed: int, quick: bool) -> dict[str, Callable[[], Any]]:
             masked_share=0.0,
         ),
         "label enhancing of mean teachers": lambda: enhancing(network()),
-        "logistic regression, absent": lambda: LogisticRegressions("negative"),
-        "logistic regression, masked": lambda: LogisticRegressions(),
+        # All that is missing is taken for negative, or masked; nothing is guessed.
+        "logistic regression, absent": lambda: enhancing(
+            linear, masked_share=0, **unguessed
+        ),
+        "logistic regression, masked": lambda: enhancing(
+            linear, masked_share=1, **unguessed
+        ),
     }
