@@ -81,14 +81,9 @@ class Sounds(NamedTuple):
 def read_esc10(n_seeds: int) -> Sounds:
     sounds = load_esc10(data_home=real_data())
     is_test = [sounds.folds == 1 + seed % 5 for seed in range(n_seeds)]
-    front_end = make_pipeline(
-        AudioLoader(22050, duration=5.0),
-        LogMelSpectrogram(22050, n_fft=4096, hop_length=3528, n_mels=32),
-    )
     return Sounds(
         "ESC-10",
-        front_end.fit_transform(sounds.paths),
-        embed(sounds.paths),
+        *hear_environment(sounds.paths),
         sounds.target,
         [np.flatnonzero(~rows) for rows in is_test],
         [np.flatnonzero(rows) for rows in is_test],
@@ -98,20 +93,32 @@ def read_esc10(n_seeds: int) -> Sounds:
 def read_commands(n_seeds: int) -> Sounds:
     commands = load_speech_commands_ar(data_home=real_data())
     kept = (commands.role == "known") & (commands.split != "validation")
-    paths, y = commands.paths[kept], commands.target[kept]
     is_test = commands.split[kept] == "test"
+    return Sounds(
+        "speech commands",
+        *hear_commands(commands.paths[kept]),
+        commands.target[kept],
+        [np.flatnonzero(~is_test)] * n_seeds,
+        [np.flatnonzero(is_test)] * n_seeds,
+    )
+
+
+def hear_environment(paths: Sequence[str]) -> tuple[NDArray, NDArray]:
+    """Return spectrograms and the teacher's embeddings of sounds of five seconds."""
+    front_end = make_pipeline(
+        AudioLoader(22050, duration=5.0),
+        LogMelSpectrogram(22050, n_fft=4096, hop_length=3528, n_mels=32),
+    )
+    return front_end.fit_transform(paths), embed(paths)
+
+
+def hear_commands(paths: Sequence[str]) -> tuple[NDArray, NDArray]:
+    """Return spectrograms and the teacher's embeddings of words of a second."""
     front_end = make_pipeline(
         AudioLoader(16000, duration=1.0),
         LogMelSpectrogram(16000, n_fft=1024, hop_length=512, n_mels=32),
     )
-    return Sounds(
-        "speech commands",
-        front_end.fit_transform(paths),
-        embed(paths),
-        y,
-        [np.flatnonzero(~is_test)] * n_seeds,
-        [np.flatnonzero(is_test)] * n_seeds,
-    )
+    return front_end.fit_transform(paths), embed(paths)
 
 
 def embed(paths: Sequence[str]) -> NDArray:

@@ -31,16 +31,15 @@ import torch
 from harness import Row, run_benchmark
 from pretraining_protocol import (
     Pictures,
-    Scores,
     Settings,
     Trial,
     make_pictures,
     n_cores,
     read_esc50,
-    run_trials,
 )
 from torch import nn
 from torch.nn import functional as F
+from trials import Scores, run_trials
 
 from sklearn_audio._torch._classifier import TorchClassifier
 from sklearn_audio._torch._estimator import as_images

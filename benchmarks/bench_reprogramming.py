@@ -19,7 +19,8 @@ Run ``python benchmarks/bench_reprogramming.py`` with ``SKLEARN_AUDIO_DATA`` set
 ``--quick`` runs on synthetic sounds and a random network, to show that it works. With
 ``--prepared FILE`` the clips are read from a file, which is made where it is missing:
 where it is there, only the network's weights are needed of the data. ``--jobs`` trains
-several models at once, which keeps a GPU busy.
+several models at once, which keeps a GPU busy. ``BENCHMARK_TRIALS`` may name a file
+that keeps finished trials of an interrupted run, which is hours long without a GPU.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from harness import Row, run_benchmark
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from reprogramming_protocol import (
     Clips,
@@ -47,6 +48,7 @@ from reprogramming_protocol import (
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from trials import Scores, run_trials
 
 from sklearn_audio._torch._device import resolve_device
 from sklearn_audio._torch._inference import map_in_chunks
@@ -55,9 +57,11 @@ from sklearn_audio.transfer import ReprogrammedClassifier
 
 # Accuracy and trained parameters, of a system with a setting on a task with a seed.
 Found = tuple[float, int]
+# How a system is trained, and the settings to choose from.
+Way = tuple[Callable[..., Found], Sequence[float]]
 MAP = "mn04 + map"
 RATES = (3e-3, 1e-2)
-BATCH_SIZE = 64
+BATCH_SIZE = 16
 
 
 def reprogrammed(
@@ -97,10 +101,10 @@ def logistic_regression(
     return float(model.score(embed(test, backbone), test.y)), n_trained
 
 
-def systems(backbone: Any) -> dict[str, tuple[Callable[..., Found], Sequence[float]]]:
-    """Return the ways to train by name, with the settings to choose from."""
+def systems(backbone: Any) -> dict[str, Way]:
+    """Return the ways to train by name."""
 
-    def ours(**parameters: Any) -> tuple[Callable[..., Found], Sequence[float]]:
+    def ours(**parameters: Any) -> Way:
         return partial(reprogrammed, **parameters), RATES
 
     return {
@@ -135,24 +139,47 @@ PUBLISHED_F1 = {
 }
 
 
-def run_one(
-    system: Callable[..., Found], task: Task, setting: float, seed: int
-) -> Found:
-    train, test = task.draw(seed)
-    return system(train, test, setting=setting, n_epochs=task.n_epochs, seed=seed)
+class Trial(NamedTuple):
+    """A system with a setting, on the clips of a task that a seed draws."""
+
+    system: str
+    task: Task
+    setting: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.system}|{self.task.name}|{self.setting:g}|{self.seed}"
+
+
+def judge(trial: Trial, ways: dict[str, Way]) -> Scores:
+    """Return a system's accuracy, and how many parameters it trained."""
+    torch.set_num_threads(1)
+    train, test = trial.task.draw(trial.seed)
+    accuracy, n_trained = ways[trial.system][0](
+        train,
+        test,
+        setting=trial.setting,
+        n_epochs=trial.task.n_epochs,
+        seed=trial.seed,
+    )
+    return {"accuracy": accuracy, "trained": n_trained}
 
 
 def choose_settings(
-    ways: dict[str, tuple[Callable[..., Found], Sequence[float]]],
-    validation: Task,
-    run: Callable[[list[Any]], list[Found]],
+    ways: dict[str, Way], validation: Task, n_jobs: int
 ) -> dict[str, float]:
     """Return the setting of each system that is best on the validation speakers."""
-    trials = [(name, s) for name, (_, settings) in ways.items() for s in settings]
-    found = run([delayed(run_one)(ways[n][0], validation, s, 0) for n, s in trials])
+    trials = [
+        Trial(name, validation, setting, 0)
+        for name, (_, settings) in ways.items()
+        for setting in settings
+    ]
+    done = run_trials(partial(judge, ways=ways), trials, n_jobs=n_jobs)
     best: dict[str, tuple[float, float]] = {}
-    for (name, setting), (accuracy, _) in zip(trials, found, strict=True):
-        best[name] = max(best.get(name, (-1.0, 0.0)), (accuracy, setting))
+    for trial in trials:
+        reached = (done[trial.name]["accuracy"], trial.setting)
+        best[trial.system] = max(best.get(trial.system, (-1.0, 0.0)), reached)
     return {name: setting for name, (_, setting) in best.items()}
 
 
@@ -172,36 +199,39 @@ def measure(
             keyword_task(keywords, 100, 15),
             digit_task(digits, 15),
         ]
-    run = Parallel(n_jobs=n_jobs, verbose=5 if n_jobs > 1 else 0)
-    chosen = choose_settings(ways, validation, run)
-    trials = [(t, n, seed) for t in tasks for n in ways for seed in range(n_runs)]
-    found = run(
-        [delayed(run_one)(ways[n][0], t, chosen[n], seed) for t, n, seed in trials]
-    )
-    cells: dict[tuple[str, str], list[Found]] = {}
-    for (task, name, _), result in zip(trials, found, strict=True):
-        cells.setdefault((task.name, name), []).append(result)
-    return [
-        row_of(task.name, name, cells[task.name, name], cells[task.name, MAP], chosen)
+    chosen = choose_settings(ways, validation, n_jobs)
+    cells = {
+        (task, name): [Trial(name, task, chosen[name], seed) for seed in range(n_runs)]
         for task in tasks
         for name in ways
+    }
+    seed_by_seed = [
+        trial for trials in zip(*cells.values(), strict=True) for trial in trials
+    ]
+    done = run_trials(partial(judge, ways=ways), seed_by_seed, n_jobs=n_jobs)
+    found = {
+        cell: [done[trial.name] for trial in trials] for cell, trials in cells.items()
+    }
+    return [
+        row_of(task.name, name, found[task, name], found[task, MAP], chosen)
+        for task, name in cells
     ]
 
 
 def row_of(
     task: str,
     name: str,
-    found: list[Found],
-    of_map: list[Found],
+    found: list[Scores],
+    of_map: list[Scores],
     chosen: dict[str, float],
 ) -> Row:
-    accuracies = np.array([accuracy for accuracy, _ in found])
-    gains = accuracies - [accuracy for accuracy, _ in of_map]
+    accuracies = np.array([scores["accuracy"] for scores in found])
+    gains = accuracies - [scores["accuracy"] for scores in of_map]
     error = gains.std(ddof=1) / np.sqrt(len(gains))
     return {
         "clips": task,
         "system": name,
-        "trained": found[0][1],
+        "trained": found[0]["trained"],
         "accuracy": f"{accuracies.mean():.3f} ± {accuracies.std():.3f}",
         "gain_over_map": f"{gains.mean():+.3f} ± {error:.3f}",
         "setting": f"{chosen[name]:g}",

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from harness import Row, real_data
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
@@ -22,6 +19,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from trials import Scores, run_trials
 
 from sklearn_audio.base import UNLABELED
 from sklearn_audio.datasets import load_fsdd, make_sound_events
@@ -42,6 +40,7 @@ DEFAULT = "unpooling = default"
 PRETRAINED: dict[str, Settings] = {
     DEFAULT: {},
     "upsampling": {"decoder": "upsampling"},
+    "transposed": {"decoder": "transposed"},
 }
 SIMPLE: dict[str, Callable[[int], Any]] = {
     "random forest": lambda seed: RandomForestClassifier(200, random_state=seed),
@@ -69,10 +68,6 @@ class Trial(NamedTuple):
     @property
     def name(self) -> str:
         return f"{self.system}|{self.fold}|{self.seed}"
-
-
-# Accuracies by share of labels, written as text.
-Scores = dict[str, float]
 
 
 def read_esc50(shape: tuple[int, int] = (32, 62)) -> Pictures:
@@ -138,7 +133,7 @@ def with_few_labels(y: NDArray, share: float, seed: int) -> NDArray:
 
 
 def judge(trial: Trial, pictures: Pictures, whole: Pictures, quick: bool) -> Scores:
-    """Return a system's accuracies on one fold, by share of the labels."""
+    """Return a system's accuracies on one fold, by share of the labels as text."""
     torch.set_num_threads(1)
     if trial.system in SIMPLE:
         return judge_simple(trial, whole, quick)
@@ -213,39 +208,6 @@ def accuracies_of(
         }
         for system in systems
     }
-
-
-def run_trials(
-    judge: Callable[[Trial], Scores], trials: Sequence[Trial], *, n_jobs: int
-) -> dict[str, Scores]:
-    """Return the scores of trials by name, on all cores.
-
-    Where the environment variable ``BENCHMARK_TRIALS`` names a file, finished trials
-    are kept there, so that an interrupted run goes on where it was.
-    """
-    kept = os.environ.get("BENCHMARK_TRIALS")
-    path = Path(kept) if kept else None
-    done = dict(_read_trials(path)) if path else {}
-    waiting = [trial for trial in trials if trial.name not in done]
-    results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-        delayed(_named)(judge, trial) for trial in waiting
-    )
-    for name, scores in results:
-        done[name] = scores
-        if path:
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([name, scores]) + "\n")
-    return done
-
-
-def _named(judge: Callable[[Trial], Scores], trial: Trial) -> tuple[str, Scores]:
-    return trial.name, judge(trial)
-
-
-def _read_trials(path: Path) -> Iterator[tuple[str, Scores]]:
-    if path.is_file():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            yield json.loads(line)
 
 
 def accuracies(

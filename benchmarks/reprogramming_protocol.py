@@ -127,7 +127,8 @@ def keyword_task(clips: Clips, n_clips: int, n_epochs: int, part: str = "test") 
         rows = draw_rows(train.y, n_clips, np.random.RandomState(seed))
         return train.of(rows), tested
 
-    return Task(f"20 keywords, {n_clips} clips each", n_epochs, draw)
+    name = f"20 keywords, {n_clips} clips each"
+    return Task(name if part == "test" else f"{name}, {part}", n_epochs, draw)
 
 
 def digit_task(clips: Clips, n_epochs: int) -> Task:

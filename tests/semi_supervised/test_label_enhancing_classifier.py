@@ -58,17 +58,8 @@ def enhancing(estimator=None, **settings):
     return LabelEnhancingClassifier(estimator, **settings)
 
 
-def make_clips(n_clips, seed, share_missing=0.5):
-    """Three labels of two features each, some of which are missing."""
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n_clips, 8)).astype(np.float32)
-    truth = (X[:, :3] + X[:, 3:6] > 0.3).astype(int)
-    y = np.where(rng.random(truth.shape) < share_missing, -1, truth)
-    return X, y, truth
-
-
 @pytest.fixture(scope="module")
-def clips():
+def clips(make_clips):
     return make_clips(80, seed=0)
 
 
@@ -324,7 +315,7 @@ def test_clips_without_any_label_are_no_error(clips):
         assert np.isfinite(probabilities).all()
 
 
-def test_learns_from_few_labels():
+def test_learns_from_few_labels(make_clips):
     X, y, _ = make_clips(300, seed=0, share_missing=0.85)
     X_test, _, truth = make_clips(300, seed=1)
     model = enhancing().fit(X, y)

@@ -36,17 +36,8 @@ def small(**settings):
     return MeanTeacherClassifier(**SMALL | settings)
 
 
-def make_clips(n_clips, seed, share_missing=0.5):
-    """Three labels of two features each, some of which are missing."""
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n_clips, 8)).astype(np.float32)
-    truth = (X[:, :3] + X[:, 3:6] > 0.3).astype(int)
-    y = np.where(rng.random(truth.shape) < share_missing, -1, truth)
-    return X, y, truth
-
-
 @pytest.fixture(scope="module")
-def clips():
+def clips(make_clips):
     return make_clips(60, seed=0)
 
 
@@ -87,7 +78,7 @@ def test_missing_labels_may_be_minus_one_or_nan(clips):
         assert_same_models(small().fit(X, same), first)
 
 
-def test_learns_from_few_labels_of_rows():
+def test_learns_from_few_labels_of_rows(make_clips):
     X, y, _ = make_clips(300, seed=0, share_missing=0.85)
     X_test, _, truth = make_clips(300, seed=1)
     classifier = small(width=16, max_epochs=15).fit(X, y)
@@ -105,7 +96,7 @@ def test_learns_from_few_labels_of_spectrograms(spectrograms):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_taking_missing_labels_for_absent_is_much_worse(seed):
+def test_taking_missing_labels_for_absent_is_much_worse(make_clips, seed):
     X, y, _ = make_clips(400, seed, share_missing=0.9)
     X_test, _, truth = make_clips(400, seed + 100)
     masked, negative = (
@@ -318,7 +309,7 @@ def test_the_weight_of_the_disagreement_ramps_up(share, clips):
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_student_and_teacher_agree_more_where_they_have_to(seed):
+def test_student_and_teacher_agree_more_where_they_have_to(make_clips, seed):
     X, y, _ = make_clips(160, seed, share_missing=0.8)
     finals = [
         small(consistency=weight, temperature=1.0, random_state=seed, max_epochs=8)
@@ -506,7 +497,7 @@ def test_tuning_looks_at_clips_that_a_model_has_not_seen(missing, clips):
     assert not np.array_equal(tuned.predict(X), plain.predict(X))
 
 
-def test_tuning_shuffles_the_clips_by_the_seed():
+def test_tuning_shuffles_the_clips_by_the_seed(make_clips):
     X, y, _ = make_clips(40, seed=0)
     order = np.lexsort(y.T)  # folds in order would lack labels
     first, second, other = (
