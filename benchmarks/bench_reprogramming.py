@@ -62,7 +62,6 @@ Found = tuple[float, int]
 Way = tuple[Callable[..., Found], Sequence[float]]
 MAP = "mn04 + map"
 RATES = (3e-3, 1e-2)
-BATCH_SIZE = 16
 
 
 def reprogrammed(
@@ -75,13 +74,8 @@ def reprogrammed(
     kind: type[ReprogrammedClassifier] = ReprogrammedClassifier,
     **parameters: Any,
 ) -> Found:
-    model = kind(
-        max_epochs=n_epochs,
-        batch_size=BATCH_SIZE,
-        lr=setting,
-        random_state=seed,
-        **parameters,
-    ).fit(train.X, train.y)
+    model = kind(max_epochs=n_epochs, lr=setting, random_state=seed, **parameters)
+    model.fit(train.X, train.y)
     return float(model.score(test.X, test.y)), model.n_trainable_parameters_
 
 

@@ -61,7 +61,7 @@ from sklearn.base import clone
 
 from sklearn_audio.transfer import ReprogrammedClassifier
 
-settings = {"backbone": network, "max_epochs": 40, "batch_size": 16, "lr": 0.02}
+settings = {"backbone": network, "max_epochs": 40, "lr": 0.02}
 models = {
     "map alone": ReprogrammedClassifier(input_transform=None, **settings),
     "CNN and map": ReprogrammedClassifier(input_transform="cnn", **settings),

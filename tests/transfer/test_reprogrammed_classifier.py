@@ -41,7 +41,6 @@ SMALL = ReprogrammedClassifier(
     backbone=nn.Sequential(nn.AdaptiveAvgPool2d((4, 4)), nn.Flatten(), nn.Tanh()),
     output_map="linear",
     max_epochs=8,
-    batch_size=16,
     lr=0.05,
     random_state=0,
 )
