@@ -250,7 +250,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         partial(measure, prepared=options.prepared, n_jobs=options.jobs),
         name="reprogramming",
         description=__doc__.splitlines()[0],
-        n_runs=3,
+        n_runs=5,
         argv=others,
     )
 
