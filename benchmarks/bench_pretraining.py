@@ -5,8 +5,9 @@ of 5 to 100 % of the training clips are shown, the same ones to every system, an
 anew for every seed; all training clips are pre-trained on. Pictures of 32 bands and 62
 frames: halved in both directions, to save time. Networks are the defaults of
 CAEPretrainedClassifier, with 64 filters, and differ in what is pre-trained; upsampling
-and transposed convolutions were measured at two shares. Simple classifiers see means,
-deviations and mean changes of the bands of the whole pictures.
+and transposed convolutions are measured at two shares; the kept table is older than the
+row of the latter. Simple classifiers see means, deviations and mean changes of the bands
+of the whole pictures.
 
 Accuracy, mean over folds, ± standard deviation over seeds. ``gain`` is the mean
 difference to the network from scratch, fold by fold and seed by seed, with its standard
