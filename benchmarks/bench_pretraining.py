@@ -6,8 +6,8 @@ anew for every seed; all training clips are pre-trained on. Pictures of 32 bands
 frames: halved in both directions, to save time. Networks are the defaults of
 CAEPretrainedClassifier, with 64 filters, and differ in what is pre-trained; upsampling
 and transposed convolutions are measured at two shares; the kept table is older than the
-row of the latter. Simple classifiers see means, deviations and mean changes of the bands
-of the whole pictures.
+row of the latter. Simple classifiers see means, deviations and mean changes of the
+bands of the whole pictures.
 
 Accuracy, mean over folds, ± standard deviation over seeds. ``gain`` is the mean
 difference to the network from scratch, fold by fold and seed by seed, with its standard
