@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from bench_embedding_regularization import (
     BASELINE,
+    PENALTIES,
     Sounds,
     draw,
     hear_commands,
@@ -43,11 +44,6 @@ from sklearn_audio.transfer import EmbeddingRegularizedClassifier
 
 N_CLIPS = 5  # of each class
 N_CLASSES = 20  # of the other sounds
-PENALTIES = {
-    "Con-Reg": "con",
-    "Dis-Reg": "dis",
-    "distance correlation": "distance_correlation",
-}
 WEIGHTS = (0.2, 0.5, 0.8)
 
 
@@ -126,7 +122,7 @@ def judge(trial: Trial, sets: dict[str, Sounds], quick: bool) -> Scores:
         f"{name}|{weight}": accuracy(
             network(penalty=penalty, weight=weight), embeddings=sounds.E[train]
         )
-        for name, penalty in PENALTIES.items()
+        for name, (penalty, _) in PENALTIES.items()
         for weight in WEIGHTS
     }
 

@@ -29,7 +29,8 @@ def run_trials(
     """Return the scores of trials by name, from several processes.
 
     Where the environment variable ``BENCHMARK_TRIALS`` names a file, finished trials
-    are kept there, so that an interrupted run goes on where it was.
+    are kept there, so that an interrupted run goes on where it was. Names of trials
+    are those of one benchmark: give each a file of its own, and a quick run none.
     """
     kept = os.environ.get("BENCHMARK_TRIALS")
     path = Path(kept) if kept else None

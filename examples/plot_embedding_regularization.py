@@ -118,8 +118,8 @@ ax.legend()
 # ---------------------------------
 #
 # Its worth is greatest where clips are fewest, and gone with four of each class: by
-# then the pupil has learnt from its own clips what sets these sounds apart, and the
-# teacher never knew it. Dots are pupils from other initial weights, lines their means.
+# then the pupil has learnt from its own clips what sets these sounds apart. Dots are
+# pupils from other initial weights, lines their means.
 
 n_clips, seeds = [1, 2, 4], range(3)
 fig, ax = plt.subplots(figsize=(5, 3.2), layout="constrained")
