@@ -5,9 +5,9 @@ of 5 to 100 % of the training clips are shown, the same ones to every system, an
 anew for every seed; all training clips are pre-trained on. Pictures of 32 bands and 62
 frames: halved in both directions, to save time. Networks are the defaults of
 CAEPretrainedClassifier, with 64 filters, and differ in what is pre-trained; upsampling
-and transposed convolutions are measured at two shares; the kept table is older than the
-row of the latter. Simple classifiers see means, deviations and mean changes of the
-bands of the whole pictures.
+is measured at two shares, and transposed convolutions by ``pretraining_transposed``.
+Simple classifiers see means, deviations and mean changes of the bands of the whole
+pictures.
 
 Accuracy, mean over folds, ± standard deviation over seeds. ``gain`` is the mean
 difference to the network from scratch, fold by fold and seed by seed, with its standard
@@ -26,30 +26,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness import Row, run_benchmark
-from numpy.typing import NDArray
 from pretraining_protocol import (
     DEFAULT,
-    PRETRAINED,
     SCRATCH,
     SIMPLE,
     accuracies_of,
     make_pictures,
-    plus_minus,
     read_esc50,
     row_of,
+    without_fold_4,
 )
 
-SYSTEMS = (DEFAULT, SCRATCH, *[name for name in PRETRAINED if name != DEFAULT], *SIMPLE)
-FOLD_4 = 3
-
-
-def without_fold_4(values: dict[str, NDArray]) -> Row:
-    """Return accuracies on the folds by which nothing was chosen."""
-    row: Row = {}
-    for share in ("10%", "100%"):
-        kept = [i for i in range(values[share].shape[1]) if i != FOLD_4]
-        row[f"without_fold_4_{share}"] = plus_minus(values[share][:, kept].mean(axis=1))
-    return row
+SYSTEMS = (DEFAULT, SCRATCH, "upsampling", *SIMPLE)
 
 
 def measure(n_runs: int, quick: bool) -> list[Row]:

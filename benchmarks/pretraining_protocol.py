@@ -34,13 +34,16 @@ Settings = dict[str, Any]
 
 SHARES = (0.05, 0.1, 0.25, 0.5, 1.0)
 FEWER_SHARES = (0.1, 1.0)  # to save time
+FOLD_4 = 3
 CLIPS_PER_SPEAKER = 20  # of each digit
 SCRATCH = "from scratch"
 DEFAULT = "unpooling = default"
+FEW_EPOCHS = "unpooling, 15 epochs"
 PRETRAINED: dict[str, Settings] = {
     DEFAULT: {},
     "upsampling": {"decoder": "upsampling"},
     "transposed": {"decoder": "transposed"},
+    FEW_EPOCHS: {"max_epochs": 15},
 }
 SIMPLE: dict[str, Callable[[int], Any]] = {
     "random forest": lambda seed: RandomForestClassifier(200, random_state=seed),
@@ -132,16 +135,22 @@ def with_few_labels(y: NDArray, share: float, seed: int) -> NDArray:
     return few
 
 
-def judge(trial: Trial, pictures: Pictures, whole: Pictures, quick: bool) -> Scores:
+def judge(
+    trial: Trial,
+    pictures: Pictures,
+    whole: Pictures,
+    shares: dict[str, Sequence[float]],
+    quick: bool,
+) -> Scores:
     """Return a system's accuracies on one fold, by share of the labels as text."""
     torch.set_num_threads(1)
     if trial.system in SIMPLE:
-        return judge_simple(trial, whole, quick)
+        return judge_simple(trial, whole, shares[trial.system])
     train, test = pictures.folds[trial.fold]
     X, y = pictures.X[train], pictures.y[train]
     classifier = make_classifier(trial, X, quick)
     scores = {}
-    for share in shares_of(trial.system, quick):
+    for share in shares[trial.system]:
         few = with_few_labels(y, share, trial.seed)
         fitted = classifier.fit(X, few)
         scores[text_of(share)] = fitted.score(pictures.X[test], pictures.y[test])
@@ -163,17 +172,16 @@ def make_classifier(trial: Trial, X: NDArray, quick: bool) -> Any:
     if trial.system == SCRATCH:
         template = ConvAutoencoder(**small)
         return CAEPretrainedClassifier(template, pretrain=False, **shared)
-    autoencoder = ConvAutoencoder(
-        random_state=trial.seed, **PRETRAINED[trial.system], **small
-    ).fit(X)
+    settings = PRETRAINED[trial.system] | small
+    autoencoder = ConvAutoencoder(random_state=trial.seed, **settings).fit(X)
     return CAEPretrainedClassifier(FrozenEstimator(autoencoder), **shared)
 
 
-def judge_simple(trial: Trial, whole: Pictures, quick: bool) -> Scores:
+def judge_simple(trial: Trial, whole: Pictures, shares: Sequence[float]) -> Scores:
     train, test = whole.folds[trial.fold]
     X, y = SpectrogramStatistics().fit_transform(whole.X), whole.y
     scores = {}
-    for share in shares_of(trial.system, quick):
+    for share in shares:
         few = with_few_labels(y[train], share, trial.seed)
         rows = train[few != UNLABELED]
         model = make_pipeline(StandardScaler(), SIMPLE[trial.system](trial.seed))
@@ -187,9 +195,14 @@ def accuracies_of(
     whole: Pictures,
     n_runs: int,
     quick: bool,
+    shares: Sequence[float] | None = None,
 ) -> dict[str, dict[str, NDArray]]:
-    """Return accuracies by system and share, of shape (n_seeds, n_folds) each."""
+    """Return accuracies by system and share, of shape (n_seeds, n_folds) each.
+
+    The shares are those of :func:`shares_of`, if no others are given.
+    """
     n_folds = len(pictures.folds)
+    measured = {system: shares or shares_of(system, quick) for system in systems}
     trials = [
         Trial(system, fold, seed)
         for system in systems
@@ -197,14 +210,14 @@ def accuracies_of(
         for fold in range(n_folds)
     ]
     done = run_trials(
-        partial(judge, pictures=pictures, whole=whole, quick=quick),
+        partial(judge, pictures=pictures, whole=whole, shares=measured, quick=quick),
         trials,
         n_jobs=n_cores(quick),
     )
     return {
         system: {
             text_of(share): accuracies(done, system, text_of(share), n_folds, n_runs)
-            for share in shares_of(system, quick)
+            for share in measured[system]
         }
         for system in systems
     }
@@ -239,6 +252,15 @@ def row_of(values: dict[str, NDArray], baseline: dict[str, NDArray]) -> Row:
         row[f"gain_{share}"] = "–"
         if share in values and values is not baseline:
             row[f"gain_{share}"] = gain(values[share] - baseline[share])
+    return row
+
+
+def without_fold_4(values: dict[str, NDArray]) -> Row:
+    """Return accuracies on the folds by which nothing was chosen."""
+    row: Row = {}
+    for share in map(text_of, FEWER_SHARES):
+        kept = [i for i in range(values[share].shape[1]) if i != FOLD_4]
+        row[f"without_fold_4_{share}"] = plus_minus(values[share][:, kept].mean(axis=1))
     return row
 
 
