@@ -38,7 +38,7 @@ TORCH_CLASSIFIERS = [
     OpenSetGANClassifier(max_epochs=8, cv=2, **SMALL_GAN),
     OpenSetGANClassifier(
         outliers="generated",
-        max_epochs=4,
+        max_epochs=8,
         ensemble=False,
         rejection_rate=None,
         **SMALL_GAN,
