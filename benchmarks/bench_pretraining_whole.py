@@ -9,9 +9,9 @@ mean difference to the network from scratch, with its standard error over the fo
 brackets on how many of the folds it is above.
 
 Run ``python benchmarks/bench_pretraining_whole.py`` with ``SKLEARN_AUDIO_DATA`` set,
-which takes some minutes beside a GPU, and an hour without; ``--quick`` runs on
-synthetic sounds, and only shows that it works. ``BENCHMARK_TRIALS`` may name a file
-that keeps finished trials of an interrupted run.
+which takes an hour of two cores; ``--quick`` runs on synthetic sounds, and only shows
+that it works. ``BENCHMARK_TRIALS`` may name a file that keeps finished trials of an
+interrupted run.
 """
 
 from __future__ import annotations
@@ -19,37 +19,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness import Row, run_benchmark
-from numpy.typing import NDArray
 from pretraining_protocol import (
     FEW_EPOCHS,
     SCRATCH,
     SIMPLE,
     accuracies_of,
-    gain,
     make_pictures,
-    plus_minus,
     read_esc50,
+    row_of,
 )
 
 SYSTEMS = (FEW_EPOCHS, SCRATCH, *SIMPLE)
 SHARES = (0.05, 0.1)
 
 
-def row_of(values: dict[str, NDArray], baseline: dict[str, NDArray]) -> Row:
-    """Return accuracies by share: mean ± deviation over folds, and the gain on them."""
-    row: Row = {share: plus_minus(values[share].mean(axis=0)) for share in values}
-    for share in values:
-        row[f"gain_{share}"] = "–"
-        if values is not baseline:
-            row[f"gain_{share}"] = gain(values[share] - baseline[share])
-    return row
-
-
 def measure(n_runs: int, quick: bool) -> list[Row]:
     pictures = make_pictures() if quick else read_esc50((64, 124))
     tables = accuracies_of(SYSTEMS, pictures, pictures, n_runs, quick, shares=SHARES)
     return [
-        {"system": system, **row_of(values, tables[SCRATCH]), "n_seeds": n_runs}
+        {
+            "system": system,
+            **row_of(values, tables[SCRATCH], over_folds=True),
+            "n_seeds": n_runs,
+        }
         for system, values in tables.items()
     ]
 

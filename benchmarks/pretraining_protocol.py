@@ -34,7 +34,7 @@ Settings = dict[str, Any]
 
 SHARES = (0.05, 0.1, 0.25, 0.5, 1.0)
 FEWER_SHARES = (0.1, 1.0)  # to save time
-FOLD_4 = 3
+FOLD_4 = 3  # by it the defaults were chosen
 CLIPS_PER_SPEAKER = 20  # of each digit
 SCRATCH = "from scratch"
 DEFAULT = "unpooling = default"
@@ -235,19 +235,27 @@ def accuracies(
     )
 
 
-def row_of(values: dict[str, NDArray], baseline: dict[str, NDArray]) -> Row:
+def row_of(
+    values: dict[str, NDArray],
+    baseline: dict[str, NDArray],
+    *,
+    over_folds: bool = False,
+) -> Row:
     """Return accuracies by share: mean ± deviation over seeds, and the gain on folds.
 
     Parameters
     ----------
     values, baseline : dict of str to ndarray of shape (n_seeds, n_folds)
         Accuracies of a system, and of what it is compared with.
+    over_folds : bool, default=False
+        Whether the deviation is over folds instead, as where there is one seed.
     """
     row: Row = {}
+    axis = 0 if over_folds else 1
     for share in baseline:
         row[share] = "–"
         if share in values:
-            row[share] = plus_minus(values[share].mean(axis=1))
+            row[share] = plus_minus(values[share].mean(axis=axis))
     for share in baseline:
         row[f"gain_{share}"] = "–"
         if share in values and values is not baseline:
