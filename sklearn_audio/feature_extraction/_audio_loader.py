@@ -9,11 +9,11 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, _fit_context
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 
+from sklearn_audio._data_frames import DataFrameOutputMixin
 from sklearn_audio.base import VersionedEstimator
 from sklearn_audio.feature_extraction._clips import (
     CLIP_ERRORS,
@@ -30,7 +30,7 @@ _FILES_PER_TASK = 32
 
 
 class AudioLoader(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, VersionedEstimator
+    ClassNamePrefixFeaturesOutMixin, DataFrameOutputMixin, VersionedEstimator
 ):
     """Load clips as mono waveforms of one sample rate and one length.
 
@@ -270,14 +270,14 @@ class AudioLoader(
         return n_samples
 
     @property
-    def _n_features_out(self) -> int | None:
-        return self._n_samples()
+    def _n_features_out(self) -> int:
+        return self._n_samples() or 1
 
-    @available_if(lambda self: self.duration is not None)
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return a name for each sample: ``audioloader0``, ``audioloader1`` and so on.
 
-        Not available with ``duration=None``, when the output is no table.
+        With ``duration=None``, the output is one column of waveforms of any length,
+        which is called ``audioloader0``.
 
         Parameters
         ----------

@@ -10,12 +10,12 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import TransformerMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils import Tags, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
+from sklearn_audio._data_frames import DataFrameOutputMixin
 from sklearn_audio._torch._arithmetic import single_threaded
 from sklearn_audio.base import VersionedEstimator
 from sklearn_audio.feature_extraction._clips import (
@@ -40,7 +40,7 @@ from sklearn_audio.feature_extraction._threads import map_blocks
 _FIT_VALUES = 2**22
 
 
-class LogMelSpectrogram(TransformerMixin, VersionedEstimator):
+class LogMelSpectrogram(DataFrameOutputMixin, VersionedEstimator):
     """Turn waveforms into log-mel spectrograms.
 
     The same numbers as :func:`librosa.feature.melspectrogram` followed by
@@ -377,11 +377,8 @@ class LogMelSpectrogram(TransformerMixin, VersionedEstimator):
             standardize(decibels, self.mean_, self.scale_)
         return decibels.reshape(len(decibels), -1) if self.flatten else decibels
 
-    @available_if(lambda self: self.flatten)
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return a name for each value: ``mel0_frame0``, ``mel0_frame1`` and so on.
-
-        Only available with ``flatten=True``, when the output is a table.
+        """Return a name for each band, or for each value of a table.
 
         Parameters
         ----------
@@ -390,16 +387,18 @@ class LogMelSpectrogram(TransformerMixin, VersionedEstimator):
 
         Returns
         -------
-        names : ndarray of shape (n_mels * n_frames,), dtype object
-            The names.
+        names : ndarray of shape (n_mels,) or (n_mels * n_frames,), dtype object
+            Names of the second axis of what `transform` returns: of the bands,
+            ``mel0``, ``mel1`` and so on, from which the next step makes the names of
+            its columns; with ``flatten=True``, of all values, ``mel0_frame0``,
+            ``mel0_frame1`` and so on.
         """
         check_is_fitted(self)
         _check_feature_names_in(self, input_features, generate_names=False)
-        names = [
-            f"mel{band}_frame{frame}"
-            for band in range(self.n_mels)
-            for frame in range(self.n_frames_)
-        ]
+        names = [f"mel{band}" for band in range(self.n_mels)]
+        if self.flatten:
+            frames = range(self.n_frames_)
+            names = [f"{name}_frame{frame}" for name in names for frame in frames]
         return np.array(names, dtype=object)
 
     def __sklearn_tags__(self) -> Tags:

@@ -12,13 +12,14 @@ from typing import Any, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import TransformerMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from torch import nn
 
+from sklearn_audio._data_frames import DataFrameOutputMixin
 from sklearn_audio._torch._device import (
     DEVICES,
     resolve_device,
@@ -48,7 +49,7 @@ def _has_tags(embedding: PretrainedEmbedding) -> bool:
     return model not in NETWORKS or NETWORKS[model].tag_file is not None
 
 
-class PretrainedEmbedding(TransformerMixin, VersionedEstimator):
+class PretrainedEmbedding(DataFrameOutputMixin, VersionedEstimator):
     """Embed waveforms with a network that was trained on millions of clips.
 
     A linear classifier on such embeddings is what to try first when labelled clips are
@@ -308,11 +309,8 @@ class PretrainedEmbedding(TransformerMixin, VersionedEstimator):
         pool = methodcaller("mean", axis=0)
         return np.stack(self._windows(network).map(embed_and_tag, clips, pool=pool))
 
-    @available_if(lambda self: self.pooling is not None)
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return a name for each column: ``mean_embedding0`` and so on.
-
-        Not available with ``pooling=None``, when the output is no table.
+        """Return a name for each column: ``embedding0_mean`` and so on.
 
         Parameters
         ----------
@@ -322,13 +320,16 @@ class PretrainedEmbedding(TransformerMixin, VersionedEstimator):
         Returns
         -------
         names : ndarray of shape (n_dims,), dtype object
-            The names; standard deviations are ``std_embedding0`` and so on.
+            The names; standard deviations are called ``embedding0_std`` and so on.
+            With ``pooling=None``, the names of the second axis, ``embedding0`` and so
+            on.
         """
         check_is_fitted(self, "embedding_size_")
         _check_feature_names_in(self, input_features, generate_names=False)
-        statistics = str(self.pooling).split("_")
-        sizes = range(self.embedding_size_)
-        names = [f"{name}_embedding{i}" for name in statistics for i in sizes]
+        names = [f"embedding{i}" for i in range(self.embedding_size_)]
+        if self.pooling is not None:
+            statistics = self.pooling.split("_")
+            names = [f"{name}_{each}" for each in statistics for name in names]
         return np.array(names, dtype=object)
 
     def _start(self, X: Any) -> tuple[nn.Module, Waveforms]:

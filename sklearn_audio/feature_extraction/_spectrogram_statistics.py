@@ -8,10 +8,15 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import TransformerMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils import Tags, gen_batches
-from sklearn.utils.validation import _check_feature_names_in, validate_data
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    check_is_fitted,
+    validate_data,
+)
 
+from sklearn_audio._data_frames import DataFrameOutputMixin, NamedArray
 from sklearn_audio.base import VersionedEstimator
 
 # Values of the spectrograms that are worked on at a time: 4 MB in float64.
@@ -34,7 +39,7 @@ _STATISTICS: dict[str, Callable[[NDArray], Any]] = {
 }
 
 
-class SpectrogramStatistics(TransformerMixin, VersionedEstimator):
+class SpectrogramStatistics(DataFrameOutputMixin, VersionedEstimator):
     """Summarise each band of a spectrogram over time.
 
     A few numbers per band are what scikit-learn's own classifiers can learn from with
@@ -78,7 +83,7 @@ class SpectrogramStatistics(TransformerMixin, VersionedEstimator):
     >>> statistics.fit_transform(X).round(2)
     array([[5.  , 3.  , 2.  , 0.  , 0.  , 3.77]], dtype=float32)
     >>> statistics.get_feature_names_out()[:2]
-    array(['mean_band0', 'mean_band1'], dtype=object)
+    array(['band0_mean', 'band1_mean'], dtype=object)
     """
 
     _parameter_constraints: dict[str, Any] = {"statistics": [list, tuple]}
@@ -111,6 +116,7 @@ class SpectrogramStatistics(TransformerMixin, VersionedEstimator):
         """
         self._functions()
         self._validate(X, reset=True)
+        self._band_names = X.names if isinstance(X, NamedArray) else None
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -168,23 +174,30 @@ class SpectrogramStatistics(TransformerMixin, VersionedEstimator):
         return X
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return a name for each column: statistic and band, ``mean_band0`` first.
+        """Return a name for each column: band and statistic, ``band0_mean`` first.
+
+        In a pipeline behind :class:`LogMelSpectrogram`, whose bands are called ``mel0``
+        and so on, the first name is ``mel0_mean``.
 
         Parameters
         ----------
         input_features : array-like of str or None, default=None
-            Names of the bands. None means those seen in `fit` if `X` was a data frame,
-            else ``band0``, ``band1`` and so on.
+            Names of the bands. None means those seen in `fit`: the columns of a data
+            frame, or those of a step before whose output is set to data frames; else
+            ``band0``, ``band1`` and so on.
 
         Returns
         -------
         names : ndarray of shape (n_statistics * n_bands,), dtype object
             The names.
         """
+        check_is_fitted(self, "n_features_in_")
         bands = _check_feature_names_in(self, input_features, generate_names=False)
         if bands is None:
+            bands = self._band_names
+        if bands is None:
             bands = [f"band{band}" for band in range(self.n_features_in_)]
-        names = [f"{name}_{band}" for name in self.statistics for band in bands]
+        names = [f"{band}_{name}" for name in self.statistics for band in bands]
         return np.array(names, dtype=object)
 
     def __sklearn_tags__(self) -> Tags:

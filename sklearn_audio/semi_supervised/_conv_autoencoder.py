@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import (
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    _fit_context,
-)
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, _fit_context
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional as F
 
+from sklearn_audio._data_frames import DataFrameOutputMixin
 from sklearn_audio._torch._batches import RowStack
 from sklearn_audio._torch._estimator import Batch, TorchEstimator
 from sklearn_audio._torch._net import AudioNet, Losses
@@ -34,7 +31,7 @@ _PATCH = 8
 
 
 class ConvAutoencoder(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchEstimator
+    ClassNamePrefixFeaturesOutMixin, DataFrameOutputMixin, TorchEstimator
 ):
     r"""Learn features of clips without labels, by learning to copy them.
 

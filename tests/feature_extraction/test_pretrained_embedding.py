@@ -240,11 +240,12 @@ def test_columns_have_names(embedding):
     clips = noise()
     embedding.set_params(pooling="mean_std").set_output(transform="pandas")
     table = embedding.fit_transform(pd.DataFrame(clips, index=["a", "b", "c"]))
-    assert list(table.columns[:2]) == ["mean_embedding0", "mean_embedding1"]
-    assert table.columns[-1] == "std_embedding95"
+    assert list(table.columns[:2]) == ["embedding0_mean", "embedding1_mean"]
+    assert table.columns[-1] == "embedding95_std"
     assert table.shape == (3, 2 * 96)
     assert list(table.index) == ["a", "b", "c"]
-    assert not hasattr(embedding.set_params(pooling=None), "get_feature_names_out")
+    names = embedding.set_params(pooling=None).fit(clips).get_feature_names_out()
+    assert list(names) == [f"embedding{i}" for i in range(96)]
 
 
 def test_transform_needs_no_fit(embedding):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import check_estimator
 
 from sklearn_audio.feature_extraction import SpectrogramStatistics
@@ -66,7 +67,7 @@ def test_columns_equal_a_plain_loop_and_are_named(X, statistics, count):
     assert table.shape == (len(X), count * X.shape[1]) == (len(X), len(names))
     for row, clip in zip(table, X, strict=True):
         for value, name in zip(row, names, strict=True):
-            statistic, _, band = name.rpartition("_band")
+            band, _, statistic = name.removeprefix("band").partition("_")
             expected = slow_statistics(clip[int(band)])[statistic]
             assert value == pytest.approx(expected, rel=1e-5, abs=1e-4)
 
@@ -106,8 +107,13 @@ def test_names_of_columns_are_kept():
     frame = pd.DataFrame({"low": [1.0, 2.0], "high": [3.0, 4.0]}, index=["a", "b"])
     transformer = SpectrogramStatistics(("mean", "std")).set_output(transform="pandas")
     table = transformer.fit_transform(frame)
-    assert list(table.columns) == ["mean_low", "mean_high", "std_low", "std_high"]
+    assert list(table.columns) == ["low_mean", "high_mean", "low_std", "high_std"]
     assert list(table.index) == ["a", "b"]
+
+
+def test_names_need_a_fit():
+    with pytest.raises(NotFittedError):
+        SpectrogramStatistics().get_feature_names_out()
 
 
 def test_transform_needs_no_fit():
