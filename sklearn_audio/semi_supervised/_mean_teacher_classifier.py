@@ -17,21 +17,21 @@ from torch import nn
 from torch.nn import functional as F
 
 from sklearn_audio._torch._estimator import Batch, TorchEstimator
-from sklearn_audio._torch._mixup import mixup
-from sklearn_audio._torch._net import AudioNet, Losses
-from sklearn_audio.base import UNLABELED, validate_clips
-from sklearn_audio.semi_supervised._attention_network import AttentionNetwork
-from sklearn_audio.semi_supervised._masked_losses import (
+from sklearn_audio._torch._masked_losses import (
     masked_binary_cross_entropy,
     masked_cross_entropy,
 )
+from sklearn_audio._torch._mixup import mixup
+from sklearn_audio._torch._net import AudioNet, Losses
+from sklearn_audio._torch._partial_labels import (
+    log_priors,
+    validate_label_weight,
+)
+from sklearn_audio.base import UNLABELED, validate_clips
+from sklearn_audio.semi_supervised._attention_network import AttentionNetwork
 from sklearn_audio.semi_supervised._mean_teacher import MeanTeacher, ramp_up
 from sklearn_audio.semi_supervised._partial_label_classifier import (
     PartialLabelClassifier,
-)
-from sklearn_audio.semi_supervised._partial_labels import (
-    log_priors,
-    validate_label_weight,
 )
 
 if TYPE_CHECKING:

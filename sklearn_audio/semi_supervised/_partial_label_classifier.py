@@ -16,14 +16,14 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from sklearn_audio.base import VersionedEstimator
-from sklearn_audio.semi_supervised._partial_labels import (
+from sklearn_audio._torch._partial_labels import (
     NOTHING_KNOWN,
     is_label_table,
     validate_classes,
     validate_label_table,
     warn_of_unknown_labels,
 )
+from sklearn_audio.base import VersionedEstimator
 
 _N_FOLDS = 5
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
+from sklearn_audio._torch._partial_labels import log_priors
 from sklearn_audio.semi_supervised._last_step import weight_keyword
-from sklearn_audio.semi_supervised._partial_labels import log_priors
 
 # Of a probability from 0 and 1, where trees are certain; no wider, or the ranks of
 # clips that a linear model is nearly certain of would be lost.

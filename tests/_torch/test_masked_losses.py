@@ -6,7 +6,7 @@ import torch
 from torch.autograd import gradcheck
 from torch.nn import functional as F
 
-from sklearn_audio.semi_supervised._masked_losses import (
+from sklearn_audio._torch._masked_losses import (
     masked_binary_cross_entropy,
     masked_cross_entropy,
 )

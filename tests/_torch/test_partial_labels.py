@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.dummy import DummyClassifier
 
-from sklearn_audio.semi_supervised._partial_labels import (
+from sklearn_audio._torch._partial_labels import (
     is_label_table,
     log_priors,
     validate_classes,
