@@ -6,12 +6,22 @@ the threshold below which a clip is called unknown.
 
 from __future__ import annotations
 
+import math
 import warnings
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.model_selection import (
+    BaseCrossValidator,
+    GroupKFold,
+    KFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    check_cv,
+)
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
@@ -21,6 +31,8 @@ from sklearn_audio.exceptions import InconsistentVersionWarning
 NUMERIC_OUTLIER_LABEL = -1
 TEXT_OUTLIER_LABEL = "unknown"
 UNLABELED = -1
+
+Split = tuple[NDArray, NDArray]  # rows to train on and rows to score
 
 
 class VersionedEstimator(BaseEstimator):
@@ -186,34 +198,133 @@ def label_outliers(labels: NDArray, is_outlier: NDArray, outlier_label: Any) -> 
     return labels
 
 
-def rejection_threshold(
-    out_of_fold_scores: NDArray, training_scores: NDArray, rejection_rate: float
-) -> float:
-    """Return the familiarity below which a clip is called unknown.
+def conformal_threshold(scores: NDArray, rate: float) -> float:
+    r"""Return the score below which a fraction ``rate`` of fresh clips lies.
 
-    The out-of-fold quantile rejects the wanted share of fresh known clips, which the
-    quantile of the training scores, all too familiar, does not. Nothing that the final
-    model was trained on is rejected.
+    Split conformal prediction: a fresh clip is as likely to take any place among the n
+    calibration clips as any other, so that it scores below the k-th lowest of them with
+    probability :math:`k / (n + 1)`, and :math:`k = \lfloor \mathrm{rate}\,(n + 1)
+    \rfloor`. The plain quantile of the scores, which leaves the fresh clip out of the
+    count, rejects more than was asked for where clips are few.
 
     Parameters
     ----------
-    out_of_fold_scores : ndarray of shape (n_clips,)
-        Scores of the training clips by models that did not see them.
-    training_scores : ndarray of shape (n_clips,)
-        Scores of the training clips by the final model.
-    rejection_rate : float
-        Share of known clips, in [0, 1), that may be rejected.
+    scores : ndarray of shape (n_clips,)
+        Scores by models that were not trained on these clips; higher = more normal.
+    rate : float
+        Fraction of fresh clips, in (0, 1), that may score below the threshold.
 
     Returns
     -------
     threshold : float
-        Scores below it are to be rejected.
+        Clips that score below it are to be rejected. It is never below the lowest
+        score: fewer than ``1 / rate - 1`` clips cannot tell so small a fraction apart,
+        and 1 of n + 1 fresh clips is then rejected.
     """
-    quantile = np.quantile(out_of_fold_scores, rejection_rate)
-    lowest = training_scores.min()
-    # Another memory layout may round the score of a training clip differently.
-    rounding = np.finfo(np.float32).eps * abs(lowest)
-    return float(min(quantile, lowest - rounding))
+    # A rounding error must not cost a whole clip: .3 * 10 is below 3.
+    n_below = math.floor(rate * (len(scores) + 1) * (1 + 1e-9))
+    place = max(n_below, 1) - 1
+    return float(np.partition(scores, place)[place])
+
+
+def calibration_splits(
+    cv: Any,
+    n_clips: int,
+    *,
+    y: NDArray | None = None,
+    groups: Any = None,
+    default: int = 5,
+) -> list[Split]:
+    """Return the folds of an out-of-fold calibration.
+
+    Parameters
+    ----------
+    cv : int, splitter, iterable of splits or None
+        An integer is lowered to what the clips, the groups and the smallest class
+        allow. Its folds are stratified by class where there are classes, and keep
+        groups together where there are groups.
+    n_clips : int
+        Number of clips.
+    y : ndarray of shape (n_clips,), optional
+        The classes; none for a detector.
+    groups : array-like of shape (n_clips,), optional
+        Speakers or source recordings.
+    default : int
+        Number of folds where ``cv`` is None.
+
+    Returns
+    -------
+    splits : list of (ndarray, ndarray)
+        Rows to train on and rows to score, for each fold.
+
+    Raises
+    ------
+    ValueError
+        If a class has one clip or one group alone, if ``cv`` puts clips of one group on
+        both sides of a split, or if a fold leaves no clip of a class to train on.
+    """
+    if groups is not None:
+        groups = column_or_1d(groups)
+        if len(groups) != n_clips:
+            raise ValueError(
+                f"groups holds {len(groups)} values, but there are {n_clips} clips. "
+                "Give one group per clip."
+            )
+    cv = default if cv is None else cv
+    is_number = isinstance(cv, Integral)
+    splitter = (
+        _fold_splitter(int(cv), n_clips, y, groups) if is_number else check_cv(cv)
+    )
+    with warnings.catch_warnings():
+        # Whether the groups were heeded is checked below.
+        warnings.filterwarnings("ignore", "The groups parameter is ignored")
+        splits = list(splitter.split(np.zeros((n_clips, 1)), y, groups))
+    for i, (train, test) in enumerate(splits):
+        if groups is not None:
+            _check_groups_apart(cv, groups[train], groups[test])
+        if y is not None:
+            _check_classes_left(i, y, y[train])
+    return splits
+
+
+def _fold_splitter(
+    n_splits: int, n_clips: int, y: NDArray | None, groups: NDArray | None
+) -> BaseCrossValidator:
+    """Return folds that are stratified by class and heed the groups."""
+    unit = "sample" if groups is None else "group"
+    n_units = n_clips if groups is None else len(np.unique(groups))
+    if y is not None:
+        units = np.arange(n_clips) if groups is None else groups
+        n_units = min(len(np.unique(units[y == label])) for label in np.unique(y))
+    n_splits = min(n_splits, n_units)
+    if n_splits < 2:
+        owner = "X" if y is None else "A class"
+        raise ValueError(
+            f"{owner} has one {unit} alone, so that no threshold can be calibrated out "
+            f"of fold. Give at least 2 {unit}s, or ask for no threshold."
+        )
+    if groups is None:
+        return KFold(n_splits) if y is None else StratifiedKFold(n_splits)
+    return GroupKFold(n_splits) if y is None else StratifiedGroupKFold(n_splits)
+
+
+def _check_groups_apart(cv: Any, training: NDArray, tested: NDArray) -> None:
+    shared = np.intersect1d(training, tested)
+    if len(shared):
+        raise ValueError(
+            f"cv={cv!r} puts clips of group {shared.tolist()[0]!r} on both sides of a "
+            "split. Give a number of folds or a splitter that heeds groups, such as "
+            "StratifiedGroupKFold; or leave out groups."
+        )
+
+
+def _check_classes_left(fold: int, y: NDArray, training: NDArray) -> None:
+    missing = np.setdiff1d(y, training)
+    if len(missing):
+        raise ValueError(
+            f"Fold {fold} of cv leaves no clip of {missing.tolist()} to train on. Use "
+            "fewer folds, or give these classes more clips or groups."
+        )
 
 
 def is_unlabeled(y: NDArray) -> NDArray[np.bool_]:

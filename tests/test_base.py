@@ -1,10 +1,17 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import norm
 from sklearn.base import BaseEstimator
+from sklearn.model_selection import GroupKFold, KFold
 
 from sklearn_audio.base import (
+    calibration_splits,
+    conformal_threshold,
     label_outliers,
-    rejection_threshold,
     resolve_outlier_label,
     validate_clips,
 )
@@ -88,14 +95,107 @@ def test_label_outliers_neither_cuts_nor_wraps(labels, outlier_label):
     np.testing.assert_array_equal(labels, before)
 
 
-def test_threshold_rejects_the_wanted_share_and_no_training_clip():
+@given(
+    n_clips=st.integers(1, 60),
+    rate=st.sampled_from([0.02, 0.05, 0.1, 0.3, 0.5, 0.99]),
+    seed=st.integers(0, 100),
+)
+def test_conformal_threshold_is_the_wanted_order_statistic(n_clips, rate, seed):
+    scores = np.random.default_rng(seed).permutation(n_clips).astype(float)
+    exact = int(Fraction(str(rate)) * (n_clips + 1))  # rounded down
+    assert conformal_threshold(scores, rate) == max(exact, 1) - 1
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.05, 0.1, 0.3, 0.5])
+@pytest.mark.parametrize("n_clips", [49, 199])
+def test_conformal_threshold_holds_on_average_over_small_samples(n_clips, rate):
+    """The plain quantile, which interpolates between clips, rejects more."""
     rng = np.random.default_rng(0)
-    out_of_fold, training = rng.normal(size=1000), rng.normal(2.0, size=1000)
-    threshold = rejection_threshold(out_of_fold, training, 0.05)
-    assert (rng.normal(size=100_000) < threshold).mean() == pytest.approx(
-        0.05, abs=0.02
-    )
-    assert not (training < threshold).any()
-    lower = rejection_threshold(out_of_fold + 10, training, 0.05)
-    assert lower == pytest.approx(training.min())
-    assert not (training < lower).any()
+    rates, plain = [], []
+    for _ in range(4000):
+        scores = rng.normal(size=n_clips)
+        rates.append(norm.cdf(conformal_threshold(scores, rate)))
+        plain.append(norm.cdf(np.quantile(scores, rate)))
+    exact = np.floor(rate * (n_clips + 1)) / (n_clips + 1)
+    assert np.mean(rates) == pytest.approx(exact, abs=0.004)
+    if rate < 0.5:
+        assert np.mean(plain) > rate
+
+
+@pytest.mark.parametrize(
+    ("cv", "default", "expected"), [(None, 5, 5), (None, 4, 4), (3, 5, 3), (10, 5, 10)]
+)
+def test_number_of_folds(cv, default, expected):
+    y = np.repeat(["no", "yes"], 12)
+    assert len(calibration_splits(cv, 24, y=y, default=default)) == expected
+    assert len(calibration_splits(cv, 24, default=default)) == expected
+
+
+@given(
+    counts=st.lists(st.integers(2, 12), min_size=2, max_size=4),
+    cv=st.none() | st.integers(2, 8),
+)
+def test_every_class_is_in_every_fold(counts, cv):
+    y = np.repeat(np.arange(len(counts)), counts)
+    splits = calibration_splits(cv, len(y), y=y)
+    assert len(splits) == min([5 if cv is None else cv, *counts])
+    for train, test in splits:
+        assert set(y[train]) == set(y[test]) == set(y)
+    every = np.concatenate([test for _, test in splits])
+    np.testing.assert_array_equal(np.sort(every), np.arange(len(y)))
+
+
+@pytest.mark.parametrize("cv", [None, 3, np.int64(3)])
+@pytest.mark.parametrize(
+    "y", [None, np.arange(40) // 2 % 2], ids=["detector", "classes"]
+)
+def test_folds_heed_the_groups(cv, y):
+    groups = np.arange(40) // 4
+    splits = calibration_splits(cv, 40, y=y, groups=groups.tolist())
+    assert len(splits) == (5 if cv is None else 3)
+    for train, test in splits:
+        assert not set(groups[train]) & set(groups[test])
+
+
+def test_few_groups_lower_the_number_of_folds():
+    groups = np.repeat([0, 1, 2], 8)
+    assert len(calibration_splits(None, 24, groups=groups)) == 3
+    y = np.where(groups == 0, 0, np.arange(24) % 2)  # class 1 has two groups
+    assert len(calibration_splits(None, 24, y=y, groups=groups)) == 2
+
+
+@pytest.mark.parametrize("cv", [None, 2, 5])
+def test_one_clip_or_group_alone_cannot_be_calibrated(cv):
+    with pytest.raises(ValueError, match="A class has one sample alone"):
+        calibration_splits(cv, 3, y=np.array(["no", "no", "yes"]))
+    y, groups = np.array([0, 0, 1, 1]), np.array([0, 1, 2, 2])
+    with pytest.raises(ValueError, match="A class has one group alone"):
+        calibration_splits(cv, 4, y=y, groups=groups)
+    with pytest.raises(ValueError, match="X has one group alone"):
+        calibration_splits(cv, 4, groups=np.zeros(4))
+    with pytest.raises(ValueError, match="groups holds 3 values, but there are 4"):
+        calibration_splits(cv, 4, groups=np.zeros(3))
+
+
+def test_splitters_and_splits_are_taken_as_they_are():
+    groups = np.arange(12) % 4
+    expected = list(GroupKFold(4).split(groups, groups=groups))
+    for cv in (GroupKFold(4), expected):
+        for split, (train, test) in zip(
+            calibration_splits(cv, 12, y=groups // 2, groups=groups),
+            expected,
+            strict=True,
+        ):
+            np.testing.assert_array_equal(split[0], train)
+            np.testing.assert_array_equal(split[1], test)
+
+
+def test_a_splitter_that_parts_a_group_is_refused():
+    groups = np.arange(12) // 2
+    with pytest.raises(ValueError, match=r"KFold.*clips of group 2 on both sides"):
+        calibration_splits(KFold(4, shuffle=True, random_state=1), 12, groups=groups)
+
+
+def test_a_fold_without_a_class_to_train_on_is_refused():
+    with pytest.raises(ValueError, match=r"Fold 0 of cv leaves no clip of \[2\]"):
+        calibration_splits(KFold(3), 12, y=np.repeat([2, 1, 0], 4))

@@ -21,12 +21,12 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_audio._torch._random import draw_seed
 from sklearn_audio.augmentation import SpectrogramAugmenter
 from sklearn_audio.base import (
+    calibration_splits,
+    conformal_threshold,
     label_outliers,
-    rejection_threshold,
     resolve_outlier_label,
     validate_clips,
 )
-from sklearn_audio.open_set._calibration import calibration_splitter
 from sklearn_audio.open_set._familiarities import (
     energy,
     mahalanobis,
@@ -179,8 +179,8 @@ class OpenSetGANClassifier(OpenSetGAN):
         What ``predict`` returns for unknown clips. "auto" is -1 beside numeric classes
         and "unknown" beside text. None rejects nothing.
     rejection_rate : float in [0, 1) or None, default=0.05
-        Share of fresh clips of the known classes that may be rejected. None rejects
-        nothing.
+        Fraction of fresh clips of the known classes that may be rejected; training
+        clips of the known classes may be rejected, too. None or 0 rejects nothing.
     ensemble : bool, default=True
         Whether the networks of all folds answer together, by the means of their logits
         and familiarities. False trains one network on all clips, beside those of the
@@ -188,8 +188,8 @@ class OpenSetGANClassifier(OpenSetGAN):
         that one alone.
     cv : int, splitter or None, default=None
         The folds; None is 4. An integer is lowered to the number of clips of the
-        smallest class. Give a group splitter, and ``groups`` to ``fit``, where several
-        clips have one speaker or source recording.
+        smallest class, or of its groups. Give ``groups`` to ``fit`` where several clips
+        have one speaker or source recording: no group is then on both sides of a fold.
     n_jobs : int or None, default=None
         Folds that are trained at once.
     max_epochs : int, default=100
@@ -230,6 +230,10 @@ class OpenSetGANClassifier(OpenSetGAN):
 
     Attributes
     ----------
+    calibration_scores_ : ndarray of shape (n_clips,)
+        Scores of the training clips, in ascending order, by networks that were not
+        trained on them, from which ``offset_`` is found. Empty where nothing is
+        rejected.
     classes_ : ndarray of shape (n_classes,)
         The known classes; the outlier label is not among them.
     estimators_ : list of OpenSetGANClassifier
@@ -251,7 +255,8 @@ class OpenSetGANClassifier(OpenSetGAN):
     n_iter_ : int
         Epochs trained.
     offset_ : float
-        Clips of lower familiarity are rejected; minus infinity where none is.
+        Clips of a lower score are rejected; minus infinity where none is. There is a
+        threshold for each score, so that ``familiarity`` can be set after ``fit``.
     outlier_label_ : object
         The label of rejected clips, or None.
 
@@ -307,6 +312,8 @@ class OpenSetGANClassifier(OpenSetGAN):
     >>> bool((answers == y_new)[is_known].mean() > 0.8)
     True
     """
+
+    __metadata_request__fit = {"groups": True}
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **OpenSetGAN._parameter_constraints,
@@ -469,7 +476,7 @@ class OpenSetGANClassifier(OpenSetGAN):
         y : array-like of shape (n_clips,)
             Their classes: numbers or text.
         groups : array-like of shape (n_clips,), optional
-            Speakers or source recordings, for a group splitter in ``cv``.
+            Speakers or source recordings, which no fold parts.
 
         Returns
         -------
@@ -492,7 +499,7 @@ class OpenSetGANClassifier(OpenSetGAN):
         self.outlier_label_ = resolve_outlier_label(self.outlier_label, self.classes_)
         rate = None if self.outlier_label_ is None else self.rejection_rate
         folds = []
-        if self.ensemble or rate is not None:
+        if self.ensemble or rate:
             folds = self._fit_folds(X, y, groups, resume=resume)
         if self.ensemble:
             self.estimators_ = [member for member, _ in folds]
@@ -500,10 +507,7 @@ class OpenSetGANClassifier(OpenSetGAN):
             self.n_iter_ = max(member.n_iter_ for member in self.estimators_)
         else:
             self._train_on_labels(X, y, resume=resume)
-        self.offset_ = -np.inf
-        if rate is not None:
-            out_of_fold = np.concatenate([scores for _, scores in folds])
-            self.offset_ = rejection_threshold(out_of_fold, self.score_samples(X), rate)
+        self._set_thresholds([scores for _, scores in folds], rate)
         return self
 
     def predict(self, X: ArrayLike) -> NDArray:
@@ -521,10 +525,22 @@ class OpenSetGANClassifier(OpenSetGAN):
         """
         outputs = self._outputs(X)
         labels = self.classes_[self._mean_logits(outputs).argmax(axis=1)]
-        if self.offset_ == -np.inf:
+        if self.outlier_label_ is None or self.offset_ == -np.inf:
             return labels
         is_outlier = self._familiarity(outputs) < self.offset_
         return label_outliers(labels, is_outlier, self.outlier_label_)
+
+    @property
+    def calibration_scores_(self) -> NDArray[np.float64]:
+        """Scores of the training clips out of fold: ascending, by ``familiarity``."""
+        check_is_fitted(self)
+        return self._calibration_scores.get(self.familiarity, np.empty(0))
+
+    @property
+    def offset_(self) -> float:
+        """The threshold that belongs to ``familiarity``."""
+        check_is_fitted(self)
+        return self._offsets.get(self.familiarity, -np.inf)
 
     def score_samples(self, X: ArrayLike) -> NDArray:
         """Return how familiar the clips are, as ``familiarity`` says.
@@ -630,17 +646,11 @@ class OpenSetGANClassifier(OpenSetGAN):
 
     def _fit_folds(
         self, X: NDArray, y: NDArray, groups: ArrayLike | None, *, resume: bool
-    ) -> list[tuple[Self, NDArray]]:
+    ) -> list[tuple[Self, dict[str, NDArray]]]:
         """Fit a network a fold, and let it score the clips that it has not seen."""
-        splitter = calibration_splitter(self.cv, y, default=_N_FOLDS)
-        splits = list(splitter.split(X, y, groups))
-        for i, (train, _) in enumerate(splits):
-            missing = np.setdiff1d(self.classes_, y[train])
-            if len(missing):
-                raise ValueError(
-                    f"Fold {i} of cv leaves no clip of {missing.tolist()} to train on. "
-                    "Use fewer folds, or give these classes more clips or groups."
-                )
+        splits = calibration_splits(
+            self.cv, len(X), y=y, groups=groups, default=_N_FOLDS
+        )
         if resume and self.ensemble:
             members = self.estimators_
         else:
@@ -655,6 +665,19 @@ class OpenSetGANClassifier(OpenSetGAN):
             for member, (train, test) in zip(members, splits, strict=True)
         )
 
+    def _set_thresholds(
+        self, folds: list[dict[str, NDArray]], rate: float | None
+    ) -> None:
+        """Find a threshold for every score that ``familiarity`` can be set to later."""
+        self._calibration_scores = {}
+        self._offsets = {}
+        if not rate:
+            return
+        for name in folds[0]:
+            scores = np.concatenate([fold[name] for fold in folds])
+            self._calibration_scores[name] = np.sort(scores)
+            self._offsets[name] = conformal_threshold(scores, rate)
+
     def _train_on_labels(self, X: NDArray, y: NDArray, **kwargs: Any) -> None:
         self._distances = None
         if self.confidence_cost == "semantic":
@@ -664,6 +687,8 @@ class OpenSetGANClassifier(OpenSetGAN):
                     "class."
                 )
             self._distances = class_distances(self.class_embeddings, self.classes_)
+        # As in fit, whatever is set later: a threshold belongs to it.
+        self._transport = self.confidence_cost, self.blur, self._distances
         super()._train_on_labels(X, y, **kwargs)
         indices = np.searchsorted(self.classes_, y)
         outputs = self._own_outputs(X)  # of clips as they are, not augmented
@@ -679,7 +704,13 @@ class OpenSetGANClassifier(OpenSetGAN):
 
     @property
     def _members(self) -> list[Self]:
-        return self.estimators_ if self.ensemble else [self]
+        return self.estimators_ if hasattr(self, "estimators_") else [self]
+
+    @property
+    def _score_names(self) -> list[str]:
+        """What ``familiarity`` can be, now that the networks are trained."""
+        has_detector = "detector" in self._members[0].modules_
+        return [name for name in FAMILIARITIES if name != "detector" or has_detector]
 
     def _first_player(self) -> Self:
         check_is_fitted(self)
@@ -702,6 +733,12 @@ class OpenSetGANClassifier(OpenSetGAN):
         return np.mean([o.logits[:, : len(self.classes_)] for o in outputs], axis=0)
 
     def _familiarity(self, outputs: list[Outputs]) -> NDArray:
+        if self.familiarity not in self._score_names:
+            raise ValueError(
+                f"familiarity={self.familiarity!r} is not one of {self._score_names}, "
+                "which the fitted networks give. Set one of these, or fit again with "
+                "outliers='generated' for 'detector'."
+            )
         pairs = zip(self._members, outputs, strict=True)
         scores = [m._own_familiarity(self.familiarity, o) for m, o in pairs]
         return np.mean(scores, axis=0)
@@ -712,12 +749,12 @@ class OpenSetGANClassifier(OpenSetGAN):
         def compute(x: torch.Tensor) -> torch.Tensor:
             embeddings = module.embed(x)  # (B, d)
             realness = torch.zeros(len(x), 1, device=x.device)
-            if self._generates:
+            if "detector" in self.modules_:
                 realness = self.modules_["detector"](self._to_game(x))[:, None]
             return torch.cat([module.output(embeddings), embeddings, realness], dim=1)
 
         columns = self._infer(X, compute).astype(np.float64)
-        n = self._n_outputs
+        n = module.output.out_features
         return Outputs(columns[:, :n], columns[:, n:-1], columns[:, -1])
 
     def _own_familiarity(self, name: str, outputs: Outputs) -> NDArray:
@@ -745,22 +782,22 @@ class OpenSetGANClassifier(OpenSetGAN):
     def _sinkhorn(self, logits: NDArray) -> NDArray:
         divergences = sinkhorn_divergence(
             torch.from_numpy(softmax(logits, axis=1)),
-            self.confidence_cost,
-            self.blur,
-            self._distances,
+            *self._transport,
             scaling=SCORE_SCALING,
         )
         return divergences.numpy()
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "estimators_" if self.ensemble else "modules_")
+        return hasattr(self, "estimators_") or hasattr(self, "modules_")
 
 
 def _fit_fold(
     member: OpenSetGANClassifier, X: NDArray, y: NDArray, train: NDArray, test: NDArray
-) -> tuple[OpenSetGANClassifier, NDArray]:
+) -> tuple[OpenSetGANClassifier, dict[str, NDArray]]:
     member.fit(X[train], y[train])
-    return member, member.score_samples(X[test])
+    outputs = member._own_outputs(X[test])
+    names = member._score_names
+    return member, {name: member._own_familiarity(name, outputs) for name in names}
 
 
 def mean_history(histories: list[dict[str, list[float]]]) -> dict[str, list[float]]:

@@ -18,8 +18,9 @@ from sklearn.base import (
     clone,
 )
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import BaseCrossValidator, check_cv
-from sklearn.utils import Bunch, Tags, _safe_indexing, get_tags, indexable
+from sklearn.model_selection import BaseCrossValidator
+from sklearn.pipeline import Pipeline
+from sklearn.utils import Tags, _safe_indexing, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
@@ -32,12 +33,12 @@ from sklearn.utils.validation import _check_method_params, check_is_fitted
 
 from sklearn_audio.base import (
     VersionedEstimator,
+    calibration_splits,
+    conformal_threshold,
     label_outliers,
-    rejection_threshold,
     resolve_outlier_label,
     validate_labels,
 )
-from sklearn_audio.open_set._calibration import calibration_splitter
 
 Familiarity = Callable[[Any, Any], NDArray]
 
@@ -92,19 +93,21 @@ def _has(method: str) -> Callable[[Any], bool]:
 class RejectingClassifier(MetaEstimatorMixin, ClassifierMixin, VersionedEstimator):
     r"""Give any classifier an outlier label, by a threshold on its own outputs.
 
-    The posterior thresholding that open-set methods are measured against [1]_. A clip
-    whose familiarity is below ``offset_`` is called unknown. The threshold is found on
-    the training clips alone: it is the ``rejection_rate`` quantile of the familiarity
-    of clips that are scored out of fold, or the least familiarity of a training clip,
-    whichever is lower. The quantile of the training scores themselves would reject far
-    more fresh clips than was asked for.
+    The posterior thresholding that open-set methods are compared with [1]_. A clip
+    whose score is below ``offset_`` is called unknown. The threshold is found on the
+    training clips alone, each of which is scored by a classifier that was not trained
+    on it. It is the ``rejection_rate`` quantile of these scores, with the correction of
+    conformal prediction for a finite number of clips [4]_, so that the same fraction of
+    fresh known clips is rejected. The quantile of the training scores themselves would
+    reject far more.
 
     Parameters
     ----------
     estimator : classifier
         Any scikit-learn classifier or pipeline. One wrapped into
         :class:`sklearn.frozen.FrozenEstimator` is not fitted again: the clips given to
-        ``fit`` then only calibrate it, as a development set.
+        ``fit`` then only calibrate it, as a development set. So is a pipeline whose
+        steps are all frozen, or have nothing to fit.
     familiarity : str or callable, default="max_proba"
         What :meth:`score_samples` returns:
 
@@ -119,17 +122,21 @@ class RejectingClassifier(MetaEstimatorMixin, ClassifierMixin, VersionedEstimato
         What ``predict`` returns for unknown clips. "auto" is -1 beside numeric classes
         and "unknown" beside text. None rejects nothing.
     rejection_rate : float in [0, 1) or None, default=0.05
-        Share of fresh clips of the known classes that may be rejected. None rejects
-        nothing.
+        Fraction of fresh clips of the known classes that may be rejected; training
+        clips of the known classes may be rejected, too. None or 0 rejects nothing.
     cv : int, splitter or None, default=None
         How the clips are scored out of fold; None is 5. An integer is lowered to the
-        number of clips of the smallest class. Give a group splitter, and ``groups`` to
-        ``fit``, where several clips have one speaker or source recording.
+        number of clips of the smallest class, or of its groups. Give ``groups`` to
+        ``fit`` where several clips have one speaker or source recording: no group is
+        then on both sides of a fold.
     n_jobs : int or None, default=None
         Folds that are fitted at once.
 
     Attributes
     ----------
+    calibration_scores_ : ndarray of shape (n_clips,)
+        Scores of the training clips out of fold, in ascending order, from which
+        ``offset_`` is found. Empty where nothing is rejected.
     classes_ : ndarray of shape (n_classes,)
         The known classes; the outlier label is not among them.
     estimator_ : classifier
@@ -155,8 +162,9 @@ class RejectingClassifier(MetaEstimatorMixin, ClassifierMixin, VersionedEstimato
     rather than around one: the front end then runs once a clip and not once for the
     label and once for the familiarity.
 
-    With metadata routing disabled, ``fit(X, y, groups=...)`` hands the groups to the
-    splitter and everything else to the classifier.
+    ``fit(X, y, groups=...)`` hands the groups to the splitter and everything else to
+    the classifier. With metadata routing enabled, groups are requested by default, and
+    the classifier is given what it requests.
 
     References
     ----------
@@ -169,6 +177,8 @@ class RejectingClassifier(MetaEstimatorMixin, ClassifierMixin, VersionedEstimato
     .. [3] Liu, W., Wang, X., Owens, J. D. and Li, Y. (2020). "Energy-based
        out-of-distribution detection." NeurIPS.
        https://doi.org/10.48550/arXiv.2010.03759
+    .. [4] Vovk, V. (2015). "Cross-conformal predictors." Annals of Mathematics and
+       Artificial Intelligence 74. https://doi.org/10.1007/s10472-013-9368-4
 
     Examples
     --------
@@ -205,6 +215,8 @@ class RejectingClassifier(MetaEstimatorMixin, ClassifierMixin, VersionedEstimato
         "cv": ["cv_object"],
         "n_jobs": [int, None],
     }
+
+    __metadata_request__fit = {"groups": True}
 
     def __init__(
         self,
@@ -246,21 +258,23 @@ class RejectingClassifier(MetaEstimatorMixin, ClassifierMixin, VersionedEstimato
         Raises
         ------
         ValueError
-            If ``outlier_label`` is one of the classes, or if a class has too few clips
-            for an out-of-fold calibration.
+            If ``outlier_label`` is one of the classes, if a class has too few clips
+            or groups for an out-of-fold calibration, or if ``cv`` parts a group.
         AttributeError
             If the classifier lacks the method that ``familiarity`` reads.
         """
         X, y = indexable(X, y)
         y = validate_labels(self, y)
-        routed = self._route(params)
-        self.outlier_label_ = resolve_outlier_label(self.outlier_label, np.unique(y))
-        self.estimator_ = clone(self.estimator).fit(X, y, **routed.estimator.fit)
+        groups, fit_params = self._route(params)
+        self.outlier_label_ = resolve_outlier_label(
+            self.outlier_label, self._known_classes(y)
+        )
+        self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
         self.classes_ = self.estimator_.classes_
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
-        self.offset_ = self._find_offset(X, y, routed)
+        self._calibrate(X, y, groups, fit_params)
         return self
 
     def predict(self, X: Any) -> NDArray:
@@ -275,11 +289,21 @@ class RejectingClassifier(MetaEstimatorMixin, ClassifierMixin, VersionedEstimato
         -------
         labels : ndarray of shape (n_clips,)
             ``outlier_label_`` where :meth:`score_samples` is below ``offset_``.
+
+        Raises
+        ------
+        ValueError
+            If ``familiarity`` was changed after ``fit``, to which ``offset_`` belongs.
         """
         check_is_fitted(self)
         labels = np.asarray(self.estimator_.predict(X))
         if self.outlier_label_ is None or self.offset_ == -np.inf:
             return labels
+        if self.familiarity != self._calibrated_familiarity:
+            raise ValueError(
+                f"familiarity={self.familiarity!r} was set after fit, which found a "
+                f"threshold for {self._calibrated_familiarity!r}. Fit again."
+            )
         return label_outliers(
             labels, self.score_samples(X) < self.offset_, self.outlier_label_
         )
@@ -335,7 +359,7 @@ class RejectingClassifier(MetaEstimatorMixin, ClassifierMixin, VersionedEstimato
         return self.estimator_.decision_function(X)
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Return what the classifier and the splitter ask for.
+        """Return what the classifier asks for, and the groups for the splitter.
 
         Returns
         -------
@@ -343,26 +367,37 @@ class RejectingClassifier(MetaEstimatorMixin, ClassifierMixin, VersionedEstimato
             The routing of ``fit``.
         """
         to_fit = MethodMapping().add(caller="fit", callee="fit")
-        to_split = MethodMapping().add(caller="fit", callee="split")
-        return (
-            MetadataRouter(owner=self)
-            .add(estimator=self.estimator, method_mapping=to_fit)
-            .add(splitter=check_cv(self.cv), method_mapping=to_split)
-        )
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(estimator=self.estimator, method_mapping=to_fit)
 
-    def _find_offset(self, X: Any, y: NDArray, routed: Bunch) -> float:
-        if self.outlier_label_ is None or self.rejection_rate is None:
-            return -np.inf
-        scores = self._familiarity(self.estimator_, X)
-        if isinstance(self.estimator, FrozenEstimator):  # it never saw these clips
-            return float(np.quantile(scores, self.rejection_rate))
-        out_of_fold = self._out_of_fold_scores(X, y, routed)
-        return rejection_threshold(out_of_fold, scores, self.rejection_rate)
+    def _known_classes(self, y: NDArray) -> NDArray:
+        """Return every class that ``predict`` may return, besides the outlier label."""
+        if not _is_frozen(self.estimator):
+            return np.unique(y)
+        # The clips that calibrate a frozen classifier may lack some of its classes.
+        return np.union1d(y, getattr(self.estimator, "classes_", y))
 
-    def _out_of_fold_scores(self, X: Any, y: NDArray, routed: Bunch) -> NDArray:
-        splits = calibration_splitter(self.cv, y).split(X, y, **routed.splitter.split)
+    def _calibrate(
+        self, X: Any, y: NDArray, groups: Any, fit_params: dict[str, Any]
+    ) -> None:
+        self._calibrated_familiarity = self.familiarity
+        self.calibration_scores_ = np.empty(0)
+        self.offset_ = -np.inf
+        if self.outlier_label_ is None or not self.rejection_rate:
+            return
+        if _is_frozen(self.estimator):  # it never saw these clips
+            scores = self._familiarity(self.estimator_, X)
+        else:
+            scores = self._out_of_fold_scores(X, y, groups, fit_params)
+        self.calibration_scores_ = np.sort(scores)
+        self.offset_ = conformal_threshold(scores, self.rejection_rate)
+
+    def _out_of_fold_scores(
+        self, X: Any, y: NDArray, groups: Any, fit_params: dict[str, Any]
+    ) -> NDArray:
+        splits = calibration_splits(self.cv, len(y), y=y, groups=groups)
         folds = Parallel(n_jobs=self.n_jobs)(
-            delayed(self._score_fold)(X, y, train, test, routed.estimator.fit)
+            delayed(self._score_fold)(X, y, train, test, fit_params)
             for train, test in splits
         )
         return np.concatenate(folds)
@@ -391,15 +426,31 @@ class RejectingClassifier(MetaEstimatorMixin, ClassifierMixin, VersionedEstimato
             )
         return scores
 
-    def _route(self, params: dict[str, Any]) -> Bunch:
+    def _route(self, params: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Return the groups, and what the classifier's ``fit`` is given."""
+        groups = params.get("groups")
         if sklearn.get_config()["enable_metadata_routing"]:
-            return process_routing(self, "fit", **params)
-        groups = params.pop("groups", None)
-        return Bunch(
-            estimator=Bunch(fit=params), splitter=Bunch(split={"groups": groups})
-        )
+            return groups, process_routing(self, "fit", **params).estimator.fit
+        return groups, {k: v for k, v in params.items() if k != "groups"}
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.estimator).input_tags
         return tags
+
+
+def _is_frozen(estimator: Any) -> bool:
+    """Return whether ``fit`` leaves a classifier as it is."""
+    if not isinstance(estimator, Pipeline):
+        return isinstance(estimator, FrozenEstimator)
+    *transformers, classifier = (step for _, step in estimator.steps)
+    return _is_frozen(classifier) and all(map(_learns_nothing, transformers))
+
+
+def _learns_nothing(transformer: Any) -> bool:
+    if transformer is None or transformer == "passthrough":
+        return True
+    if isinstance(transformer, Pipeline):
+        return all(_learns_nothing(step) for _, step in transformer.steps)
+    is_frozen = isinstance(transformer, FrozenEstimator)
+    return is_frozen or not get_tags(transformer).requires_fit
