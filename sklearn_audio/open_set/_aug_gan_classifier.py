@@ -223,9 +223,9 @@ class AugGANClassifier(GANClassifier):
     def from_paper(cls, **parameters: Any) -> Self:
         """Return an estimator with the settings that its successor's paper prints.
 
-        Full width, 150 epochs in batches of 100, learning rate 2e-4 throughout, no
-        decay; for log-mel spectrograms of 32 bands and 32 frames, 80 dB of which are
-        scaled to [-1, 1].
+        A scattering network of full width; 150 epochs in batches of 100, with Adam at
+        2e-4 throughout; for log-mel spectrograms of 32 bands and 32 frames, 80 dB of
+        which are scaled to [-1, 1].
 
         Parameters
         ----------
@@ -236,16 +236,41 @@ class AugGANClassifier(GANClassifier):
         -------
         estimator : AugGANClassifier
             Not fitted yet.
+
+        Notes
+        -----
+        The paper [1]_ calls it a multi-class GAN with physical augmentation, and prints
+        no more of its game. The rest is that of [2]_: generated clips count as much as
+        real ones, and the generator matches features, from 100 normal numbers. Where
+        only the generator minimises a loss, with Adam, it does not matter whether its
+        squares are summed or averaged. Betas of Adam are 0.5 and 0.999 for the
+        generator and torch's own for the classifier. Kinds and strengths of
+        augmentation are the defaults of
+        :class:`~sklearn_audio.augmentation.SpectrogramAugmenter`.
         """
         paper = {
+            # Networks (Section 3.2)
+            "first_stage": "scattering",
             "width": 64,
-            "augmenter": SpectrogramAugmenter(decibels_per_unit=40.0),
+            "n_scales": 2,
+            "n_angles": 8,
             "gan_width": 128,
+            "latent_dim": 100,
+            # Losses
+            "fake_weight": 1.0,
+            "label_smoothing": 0.0,
+            "mixup_alpha": 0.0,
+            "class_weight": None,
+            # Training (Section 3.2)
+            "augmenter": SpectrogramAugmenter(decibels_per_unit=40.0),
             "max_epochs": 150,
             "batch_size": 100,
             "lr": 2e-4,
+            "lr_generator": 2e-4,
             "lr_schedule": None,
             "weight_decay": 0.0,
+            "validation_fraction": None,
+            "n_iter_no_change": None,
         }
         return cls(**{**paper, **parameters})
 

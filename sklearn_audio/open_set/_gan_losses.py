@@ -198,6 +198,7 @@ def structure_loss(
     features_tilde: torch.Tensor,
     alpha: float = 1.0,
     beta: float = 1.0,
+    reduction: str = "mean",
 ) -> torch.Tensor:
     r"""Return how unlike their originals reconstructions are (Eq. 8).
 
@@ -206,8 +207,8 @@ def structure_loss(
         L_G = \tfrac12 \big( \alpha \lVert x - \tilde x \rVert_2^2
         + \beta \lVert f_D(x) - f_D(\tilde x) \rVert_2^2 \big)
 
-    Squares are averaged over clips and values, so that the weights hold for pictures of
-    any size.
+    The printed norms are sums of squares. Averaged over the values instead, the weights
+    hold for clips of any size. Either is the mean over the clips.
 
     Parameters
     ----------
@@ -217,14 +218,20 @@ def structure_loss(
         The detector's features of both.
     alpha, beta : float
         Weights.
+    reduction : {"mean", "sum"}
+        What becomes of the squares of a clip, and of those of its features.
 
     Returns
     -------
     loss : Tensor of shape ()
         At least 0.
     """
+    copying = F.mse_loss(x_tilde, x)
     matching = feature_matching_loss(features, features_tilde)
-    return (alpha * F.mse_loss(x_tilde, x) + beta * matching) / 2
+    if reduction == "sum":
+        copying = copying * x[0].numel()
+        matching = matching * features[0].numel()
+    return (alpha * copying + beta * matching) / 2
 
 
 def class_distances(

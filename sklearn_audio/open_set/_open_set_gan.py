@@ -147,6 +147,7 @@ class OpenSetGAN(GANClassifier):
             detector.features(copy),
             alpha=self.reconstruction_weight,
             beta=self.feature_weight,
+            reduction=self.reduction,
         )
 
     def _train_classifier(
@@ -220,8 +221,10 @@ class OpenSetGAN(GANClassifier):
 
     def _confidence_weight_now(self, net: AudioNet) -> float:
         """Return the weight of Eq. 2: zero at first, then rising linearly."""
+        if not self.warmup:
+            return self.confidence_weight
         progress = (len(net.history) - 1) / self.max_epochs
-        ramp = (progress - self.warmup) / max(self.warmup, np.finfo(float).tiny)
+        ramp = (progress - self.warmup) / self.warmup
         return self.confidence_weight * float(np.clip(ramp, 0.0, 1.0))
 
     # After the training

@@ -6,6 +6,7 @@ from math import prod
 import joblib
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from torch import nn
@@ -14,6 +15,7 @@ from sklearn_audio.augmentation import SpectrogramAugmenter
 from sklearn_audio.metrics import open_set_auroc
 from sklearn_audio.open_set import AugGANClassifier, RejectingClassifier
 from sklearn_audio.open_set import _aug_gan_classifier as game_module
+from sklearn_audio.open_set import _gan_classifier as shared_module
 
 SMALL = AugGANClassifier(
     first_stage="convolution", width=4, gan_width=4, latent_dim=5, max_epochs=8
@@ -217,18 +219,117 @@ def test_mixtures_and_weights_of_classes_train_too(clips):
     assert np.isfinite(model.history_["train_loss"]).all()
 
 
-def test_from_paper_prints_what_the_paper_prints():
-    paper = AugGANClassifier.from_paper(random_state=3)
-    assert paper.max_epochs == 150
-    assert paper.batch_size == 100
-    assert {paper.lr, paper.lr_generator} == {2e-4}
-    assert paper.lr_schedule is None
-    assert paper.weight_decay == 0
-    assert (paper.width, paper.gan_width) == (64, 128)
-    assert paper.first_stage == "scattering"
-    assert paper.random_state == 3
-    assert isinstance(paper.augmenter, SpectrogramAugmenter)
-    assert paper.augmenter.decibels_per_unit == 40
+def slow_cross_entropy(logits, targets, weights):
+    losses = -weights[targets] * logits.log_softmax(dim=1)[range(len(targets)), targets]
+    return losses.sum() / weights[targets].sum()
+
+
+@pytest.fixture
+def one_batch_an_epoch(clips):
+    """A game on clips of unequal classes, which are changed without chance."""
+    X, y = clips[0][:20], np.repeat(["band", "click"], [14, 6])
+    model = clone(SMALL).set_params(
+        augmenter=lambda X, generator: 0.9 * X + 1.0,
+        batch_size=20,
+        class_weight="balanced",
+        fake_weight=0.7,
+        lr=1e-3,
+        lr_generator=2e-3,
+        lr_schedule=None,
+        max_epochs=3,
+        weight_decay=0.1,
+    )
+    return model, X, y
+
+
+def test_a_step_matches_features_and_tells_fakes_from_classes(
+    one_batch_an_epoch, record_steps
+):
+    model, X, y = one_batch_an_epoch
+    for step in record_steps(model, X, y):
+        clips, targets = 0.9 * step.batch[0] + 1.0, step.batch[1]
+        module, generator = step.before["module"], step.before["generator"]
+        fake = (generator(step.normal(20, 5)) + 1) / 2 * (X.max() - X.min()) + X.min()
+        gap = module.embed(clips).mean(dim=0) - module.embed(fake).mean(dim=0)
+        step.assert_gradient(0, (gap**2).sum() / len(gap), "generator")
+
+        weights = torch.tensor([20 / 28, 20 / 12, 1.0])  # balanced; 1 for fakes
+        real = slow_cross_entropy(module(clips), targets, weights)
+        fakes = torch.full((20,), 2)
+        loss = real + 0.7 * slow_cross_entropy(module(fake), fakes, torch.ones(3))
+        step.assert_gradient(1, loss, "module")
+
+
+def test_networks_move_by_their_own_optimisers(
+    one_batch_an_epoch, record_steps, assert_adam
+):
+    model, X, y = one_batch_an_epoch
+    steps = record_steps(model, X, y)
+    assert [len(step.gradients) for step in steps] == [2, 2, 2]
+    assert_adam(steps, "generator", 0, lr=2e-3, betas=(0.5, 0.999))
+    assert_adam(steps, "module", 1, lr=1e-3, decay=0.1)
+
+
+def test_mixed_clips_have_mixed_and_smoothed_labels(
+    one_batch_an_epoch, record_steps, monkeypatch
+):
+    def halve(X, targets, alpha, generator):
+        assert alpha == 0.4
+        return (X + X.flip(0)) / 2, (targets + targets.flip(0)) / 2
+
+    monkeypatch.setattr(shared_module, "mixup", halve)
+    model, X, y = one_batch_an_epoch
+    model.set_params(mixup_alpha=0.4, label_smoothing=0.3, fake_weight=0.0)
+    step = record_steps(model.set_params(class_weight=None), X, y)[0]
+    clips, targets = 0.9 * step.batch[0] + 1.0, torch.eye(3)[step.batch[1]]
+    mixed = 0.7 * (targets + targets.flip(0)) / 2 + 0.3 / 3
+    logits = step.before["module"]((clips + clips.flip(0)) / 2)
+    loss = -(mixed * logits.log_softmax(dim=1)).sum(dim=1).mean()
+    step.assert_gradient(1, loss, "module")
+
+
+def test_batch_statistics_are_those_of_the_final_weights(
+    one_batch_an_epoch, record_steps, assert_settled
+):
+    model, X, y = one_batch_an_epoch
+    record_steps(model, X, y)
+    assert_settled(model.modules_["module"], 0.9 * torch.from_numpy(X) + 1.0)
+
+
+def test_from_paper_has_every_setting_of_the_paper():
+    settings = AugGANClassifier.from_paper(random_state=3).get_params(deep=False)
+    augmenter = settings.pop("augmenter")
+    assert isinstance(augmenter, SpectrogramAugmenter)
+    assert augmenter.decibels_per_unit == 40  # 80 dB in [-1, 1], Section 3.2
+    assert settings == {
+        # Section 3.2 of its successor's paper: ResNet-18 behind two scattering layers
+        "first_stage": "scattering",
+        "width": 64,
+        "n_scales": 2,
+        "n_angles": 8,
+        "gan_width": 128,  # not printed: as the successor's
+        "latent_dim": 100,  # not printed: DCGAN's
+        # Section 1: a multi-class GAN; its losses are printed without weights
+        "fake_weight": 1.0,
+        "label_smoothing": 0.0,
+        "mixup_alpha": 0.0,
+        "class_weight": None,
+        # Section 3.2: batches of 100, rate 0.0002, 150 epochs, Adam
+        "max_epochs": 150,
+        "batch_size": 100,
+        "lr": 2e-4,
+        "lr_generator": 2e-4,
+        "lr_schedule": None,
+        "weight_decay": 0.0,
+        "validation_fraction": None,
+        "n_iter_no_change": None,
+        # Not of the method
+        "warm_start": False,
+        "device": "auto",
+        "random_state": 3,
+        "verbose": 0,
+        "callbacks": None,
+    }
 
 
 def test_the_papers_settings_run_on_a_small_scale(clips):

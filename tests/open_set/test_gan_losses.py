@@ -308,15 +308,19 @@ def test_kl_loss_equals_torchs():
     assert kl_loss(mean, log_variance).item() == pytest.approx(expected.item())
 
 
-def test_structure_loss_follows_the_equation():
+@pytest.mark.parametrize(
+    ("reduction", "n_values", "n_features"), [("mean", 4 * 5, 6), ("sum", 1, 1)]
+)
+def test_structure_loss_follows_the_equation(reduction, n_values, n_features):
     x, x_tilde = normal(3, 4, 5), normal(3, 4, 5, seed=1)
     features, features_tilde = normal(3, 6, seed=2), normal(3, 6, seed=3)
     expected = 0.0
     for i in range(3):
-        pictures = np.sum((x[i] - x_tilde[i]).numpy() ** 2) / (4 * 5)
-        matching = np.sum((features[i] - features_tilde[i]).numpy() ** 2) / 6
+        pictures = np.sum((x[i] - x_tilde[i]).numpy() ** 2) / n_values
+        matching = np.sum((features[i] - features_tilde[i]).numpy() ** 2) / n_features
         expected += 0.5 * (0.3 * pictures + 2.0 * matching) / 3
-    actual = structure_loss(x, x_tilde, features, features_tilde, alpha=0.3, beta=2.0)
+    clips = x, x_tilde, features, features_tilde
+    actual = structure_loss(*clips, alpha=0.3, beta=2.0, reduction=reduction)
     assert actual.item() == pytest.approx(expected)
 
 
