@@ -12,8 +12,8 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import (
     BaseCrossValidator,
     GroupKFold,
@@ -22,6 +22,7 @@ from sklearn.model_selection import (
     StratifiedKFold,
     check_cv,
 )
+from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
@@ -345,3 +346,48 @@ def is_unlabeled(y: NDArray) -> NDArray[np.bool_]:
         return np.zeros(len(y), dtype=bool)
     mask = y == UNLABELED
     return mask if len(np.unique(y[~mask])) > 1 else np.zeros(len(y), dtype=bool)
+
+
+class SemiSupervisedClassifierMixin(ClassifierMixin):
+    """A classifier that is not scored on clips without a label."""
+
+    classes_: NDArray
+
+    def score(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Return the accuracy on the clips with a label.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bands, n_frames)
+            The clips.
+        y : array-like of shape (n_clips,)
+            Their classes. Clips of -1 do not count, unless -1 is in ``classes_``.
+        sample_weight : array-like of shape (n_clips,) or None, default=None
+            Weight of each clip.
+
+        Returns
+        -------
+        score : float
+            Fraction of the clips with a label whose class is predicted.
+
+        Raises
+        ------
+        ValueError
+            If no clip has a label.
+        """
+        y = validate_labels(self, y)
+        # Not is_unlabeled: a test of one class and of clips without a label is one too.
+        if y.dtype.kind not in "if" or UNLABELED in self.classes_:
+            return super().score(X, y, sample_weight)
+        rows = np.flatnonzero(y != UNLABELED)
+        if len(rows) == 0:
+            raise ValueError(
+                f"{type(self).__name__} cannot be scored: all {len(y)} clips have the "
+                "label -1, which means that their class is unknown. Score clips with a "
+                "label; SemiSupervisedSplit makes test folds of them."
+            )
+        if sample_weight is not None:
+            sample_weight = _safe_indexing(sample_weight, rows)
+        return super().score(_safe_indexing(X, rows), y[rows], sample_weight)

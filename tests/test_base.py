@@ -1,6 +1,7 @@
 from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import GroupKFold, KFold
 
 from sklearn_audio.base import (
+    SemiSupervisedClassifierMixin,
     calibration_splits,
     conformal_threshold,
     label_outliers,
@@ -199,3 +201,48 @@ def test_a_splitter_that_parts_a_group_is_refused():
 def test_a_fold_without_a_class_to_train_on_is_refused():
     with pytest.raises(ValueError, match=r"Fold 0 of cv leaves no clip of \[2\]"):
         calibration_splits(KFold(3), 12, y=np.repeat([2, 1, 0], 4))
+
+
+class Echo(SemiSupervisedClassifierMixin, BaseEstimator):
+    """Predicts the only feature of each clip."""
+
+    def __init__(self, classes=(0, 1, 2)):
+        self.classes = classes
+
+    @property
+    def classes_(self):
+        return np.array(self.classes)
+
+    def predict(self, X):
+        return np.asarray(X)[:, 0]
+
+
+@pytest.mark.parametrize("container", [np.array, list, pd.DataFrame])
+@pytest.mark.parametrize("dtype", [int, np.int8, float])
+def test_clips_without_a_label_are_not_scored(container, dtype):
+    X = container([[0], [1], [2], [0], [1]])
+    y = np.array([0, 1, 1, -1, -1], dtype=dtype)
+    assert Echo().score(X, y) == pytest.approx(2 / 3)
+    assert Echo().score(X, y, sample_weight=[1, 1, 6, 9, 9]) == pytest.approx(1 / 4)
+    assert Echo().score(X, y.tolist()) == pytest.approx(2 / 3)
+
+
+def test_one_class_and_clips_without_a_label_are_a_test_too():
+    assert Echo().score([[1], [2], [1]], [1, 1, -1]) == pytest.approx(1 / 2)
+
+
+def test_where_all_have_a_label_nothing_is_left_out():
+    X, y = [[0], [1], [2], [2]], [0, 2, 1, 2]
+    assert Echo().score(X, y) == pytest.approx(1 / 2)
+    assert Echo().score(X, y, sample_weight=[3, 1, 1, 5]) == pytest.approx(0.8)
+    words = [["a"], ["b"]]
+    assert Echo(("a", "b")).score(words, ["a", "a"]) == pytest.approx(1 / 2)
+
+
+def test_minus_one_is_scored_where_it_is_a_class():
+    assert Echo((-1, 1)).score([[-1], [1], [1]], [-1, -1, 1]) == pytest.approx(2 / 3)
+
+
+def test_no_clip_with_a_label_cannot_be_scored():
+    with pytest.raises(ValueError, match=r"Echo cannot be scored: all 2 clips.*-1"):
+        Echo().score([[0], [1]], [-1, -1])

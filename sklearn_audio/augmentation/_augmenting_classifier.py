@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import sklearn
 from numpy.random import RandomState
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils import Tags, check_random_state, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval
@@ -184,6 +184,30 @@ class AugmentingClassifier(MetaEstimatorMixin, ClassifierMixin, VersionedEstimat
         """
         check_is_fitted(self)
         return self.estimator_.predict(X)
+
+    def score(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Return the score of the wrapped classifier.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, ...), or list of clips
+            The clips.
+        y : array-like of shape (n_clips,)
+            Their classes.
+        sample_weight : array-like of shape (n_clips,) or None, default=None
+            Weight of each clip.
+
+        Returns
+        -------
+        score : float
+            Accuracy for most classifiers; those that learn from clips without a label
+            leave these out.
+        """
+        check_is_fitted(self)
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return self.estimator_.score(X, y, **weights)
 
     @available_if(_has("predict_proba"))
     def predict_proba(self, X: Any) -> NDArray:

@@ -43,9 +43,9 @@ class SemiSupervisedSplit(BaseCrossValidator):
     """Folds of the labelled clips; all others are trained on and never tested.
 
     Semi-supervised classifiers learn from clips without a label, too, which ``y`` marks
-    with -1. In ordinary folds such clips get into the test parts, where whatever a
-    classifier says of them counts as an error. This splitter gives another one the
-    labelled clips alone, and adds the rest to every training part.
+    with -1. In ordinary folds such clips get into the test parts, where the metrics of
+    scikit-learn count whatever is predicted for them as an error. This splitter gives
+    another one the labelled clips alone, and adds the rest to every training part.
 
     Parameters
     ----------

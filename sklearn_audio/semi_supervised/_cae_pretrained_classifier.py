@@ -25,7 +25,12 @@ from sklearn_audio._torch._mixup import mixup
 from sklearn_audio._torch._net import AudioNet, Losses
 from sklearn_audio._torch._random import draw_seed
 from sklearn_audio.augmentation import SpectrogramAugmenter
-from sklearn_audio.base import UNLABELED, is_unlabeled, validate_clips
+from sklearn_audio.base import (
+    UNLABELED,
+    SemiSupervisedClassifierMixin,
+    is_unlabeled,
+    validate_clips,
+)
 from sklearn_audio.semi_supervised._cae_networks import PretrainedNetwork
 from sklearn_audio.semi_supervised._conv_autoencoder import (
     ConvAutoencoder,
@@ -42,7 +47,7 @@ Augmenter = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 _N_SETTLING_PASSES = 3
 
 
-class CAEPretrainedClassifier(TorchClassifier):
+class CAEPretrainedClassifier(SemiSupervisedClassifierMixin, TorchClassifier):
     r"""Classify clips by a network that first learned to copy them.
 
     A :class:`ConvAutoencoder` is trained on all clips, with labels and without. Its

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, softmax
-from sklearn.base import ClassifierMixin, clone
+from sklearn.base import clone
 from sklearn.metrics import precision_recall_curve
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import Tags, check_random_state
@@ -23,12 +23,12 @@ from sklearn_audio._torch._partial_labels import (
     validate_label_table,
     warn_of_unknown_labels,
 )
-from sklearn_audio.base import VersionedEstimator
+from sklearn_audio.base import SemiSupervisedClassifierMixin, VersionedEstimator
 
 _N_FOLDS = 5
 
 
-class PartialLabelClassifier(ClassifierMixin, VersionedEstimator):
+class PartialLabelClassifier(SemiSupervisedClassifierMixin, VersionedEstimator):
     """Decide on several labels a clip, or on one class, from one logit each.
 
     A subclass says in ``_logits`` what it makes of clips.
@@ -126,7 +126,8 @@ class PartialLabelClassifier(ClassifierMixin, VersionedEstimator):
             The clips.
         y : array-like of shape (n_clips, n_labels) or (n_clips,)
             Their labels, 1 and 0, and -1 or NaN where nobody knows; clips of which
-            nothing is known do not count. Or their classes.
+            nothing is known do not count. Or their classes, and -1 for clips without
+            one, which do not count either.
         sample_weight : array-like of shape (n_clips,) or None, default=None
             What each clip counts.
 

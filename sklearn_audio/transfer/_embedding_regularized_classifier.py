@@ -22,7 +22,12 @@ from sklearn_audio._torch._estimator import Batch
 from sklearn_audio._torch._net import AudioNet, Losses
 from sklearn_audio._torch._resnet import ResNet
 from sklearn_audio.augmentation import SpectrogramAugmenter
-from sklearn_audio.base import UNLABELED, is_unlabeled, validate_clips
+from sklearn_audio.base import (
+    UNLABELED,
+    SemiSupervisedClassifierMixin,
+    is_unlabeled,
+    validate_clips,
+)
 from sklearn_audio.transfer._embedding_penalties import PENALTIES
 from sklearn_audio.transfer._teacher_embeddings import combine_embeddings
 
@@ -34,7 +39,7 @@ Augmenter = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 AUTO_PENALTY = "con"
 
 
-class EmbeddingRegularizedClassifier(TorchClassifier):
+class EmbeddingRegularizedClassifier(SemiSupervisedClassifierMixin, TorchClassifier):
     r"""A network whose embeddings are drawn towards a teacher's, in training alone.
 
     A few clips have few labels, but a pre-trained network says hundreds of numbers of

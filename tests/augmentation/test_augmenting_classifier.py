@@ -261,3 +261,17 @@ def test_bad_parameters():
         AugmentingClassifier(GaussianNB(), GENTLE, n_copies=-1).fit(X, y)
     with pytest.raises(ValueError, match="'gain' parameter"):
         AugmentingClassifier(GaussianNB(), SpectrogramAugmenter(gain=-1)).fit(X, y)
+
+
+class ScoringClassifier(RecordingClassifier):
+    """Has a score of its own."""
+
+    def score(self, X, y, sample_weight=None):
+        return float(sum(y) if sample_weight is None else np.dot(y, sample_weight))
+
+
+def test_the_score_is_that_of_the_classifier():
+    model = AugmentingClassifier(ScoringClassifier(), AddThousands())
+    model.fit(np.zeros((2, 1)), [3, 4])
+    assert model.score(np.zeros((2, 1)), [3, 4]) == 7
+    assert model.score(np.zeros((2, 1)), [3, 4], sample_weight=[10, 1]) == 34

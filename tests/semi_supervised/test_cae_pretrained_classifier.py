@@ -172,6 +172,17 @@ def test_missing_labels_stay_out_of_the_loss(clips):
     assert small(max_epochs=1).fit(X, minus_one).classes_.tolist() == [-1, 1]
 
 
+def test_clips_without_a_label_are_not_scored(clips):
+    X, y = clips
+    few = np.where(np.arange(90) < 30, y, -1)
+    classifier = small().fit(X, few)
+    accuracy = (classifier.predict(X[:30]) == y[:30]).mean()
+    assert accuracy > 0
+    assert classifier.score(X, few) == accuracy
+    scores = cross_val_score(small(), X, few, cv=3)
+    assert scores.mean() > 0.4  # where 30 of 90 clips have a label
+
+
 def test_keeps_the_best_epoch(clips):
     X, y = clips
     classifier = small(

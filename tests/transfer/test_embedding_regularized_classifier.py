@@ -201,6 +201,15 @@ def test_without_a_teacher_clips_without_labels_are_left_out(clips):
     np.testing.assert_array_equal(small().fit(X, y).predict_proba(X), alone)
 
 
+def test_clips_without_a_label_are_not_scored(clips):
+    X, _, E = clips
+    few = np.arange(24) % 2
+    few[12:] = -1
+    model = small(max_epochs=1).fit(X, few, embeddings=E)
+    is_right = model.predict(X)[:12] == few[:12]
+    assert model.score(X, few) == is_right.mean() > 0
+
+
 @every_penalty
 def test_a_named_penalty_needs_a_teacher(penalty, clips):
     X, y, _ = clips
