@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -77,6 +77,10 @@ class EmbeddingRegularizedClassifier(SemiSupervisedClassifierMixin, TorchClassif
         keywords with every penalty; on other sounds, no weight changed anything beyond
         twice the error. The published 0.8 was worse than no teacher for "con" and
         "dis".
+    teachers : str, int, list of these, or None, default=None
+        Which teachers to use, where ``embeddings`` are those of several: their names,
+        or their places in a list. None uses all of them. A search over it finds out
+        which teacher is of use, or whether two of them are.
     width : int, default=8
         Channels of the network's first layer; later layers have 2, 4 and 8 times as
         many, and the embeddings 8 times as many values.
@@ -150,14 +154,17 @@ class EmbeddingRegularizedClassifier(SemiSupervisedClassifierMixin, TorchClassif
     what the others are like. Without a teacher such clips are left out.
 
     The embeddings of each teacher are centred and scaled to a mean square length of 1,
-    so that several of them, side by side, count the same. For "dis" the network's are
-    centred too, batch by batch: they are not negative, and no two of them would be
-    farther apart than a right angle.
+    and then stand side by side, so that several teachers count the same, whatever the
+    sizes and scales of their embeddings. Do not give them as one array made by
+    ``np.hstack``: the teacher with the larger numbers would count alone. For "dis" the
+    network's embeddings are centred too, batch by batch: they are not negative, and no
+    two of them would be farther apart than a right angle.
 
     Metadata of one row a clip are cut into folds as the clips are: a search is given
     ``search.fit(X, y, embeddings=E)``, and a pipeline the same once metadata routing is
-    enabled. That holds for an array, not for a list or a dict of several teachers;
-    put them side by side with ``np.hstack`` there.
+    enabled. That holds for an array of one teacher and, for several, for a structured
+    array with one field per teacher and a DataFrame whose columns have the teachers'
+    names as their upper level. Lists and dicts are not cut.
 
     The published losses have weights of their own [1]_, or the form above with a
     :math:`\lambda` of .8 [2]_.
@@ -199,6 +206,7 @@ class EmbeddingRegularizedClassifier(SemiSupervisedClassifierMixin, TorchClassif
         **TorchClassifier._parameter_constraints,
         "penalty": [StrOptions({"auto", *PENALTIES}), None],
         "weight": [Interval(Real, 0, 1, closed="left")],
+        "teachers": [str, Integral, list, tuple, None],
         "width": [Interval(Integral, 1, None, closed="left")],
         "augmenter": [StrOptions({"auto"}), callable, None],
         "lr_schedule": [StrOptions({"cosine"}), None],
@@ -212,6 +220,7 @@ class EmbeddingRegularizedClassifier(SemiSupervisedClassifierMixin, TorchClassif
         *,
         penalty: str | None = "auto",
         weight: float = 0.2,
+        teachers: str | int | Sequence[str | int] | None = None,
         width: int = 8,
         augmenter: str | Augmenter | None = "auto",
         max_epochs: int = 80,
@@ -230,6 +239,7 @@ class EmbeddingRegularizedClassifier(SemiSupervisedClassifierMixin, TorchClassif
     ) -> None:
         self.penalty = penalty
         self.weight = weight
+        self.teachers = teachers
         self.width = width
         self.augmenter = augmenter
         self.max_epochs = max_epochs
@@ -257,12 +267,14 @@ class EmbeddingRegularizedClassifier(SemiSupervisedClassifierMixin, TorchClassif
         y : array-like of shape (n_clips,)
             Their classes: numbers or text. Beside at least two other classes, -1 says
             that a clip has no label.
-        embeddings : array-like of shape (n_clips, n_dims), list, dict or None, \
-default=None
+        embeddings : array-like of shape (n_clips, n_dims), structured array, \
+DataFrame, list, dict or None, default=None
             What a pre-trained network makes of the same clips, for example
             :class:`~sklearn_audio.feature_extraction.PretrainedEmbedding` of their
-            waveforms. A list or a dict holds one such array a network. Unused where
-            ``penalty=None``.
+            waveforms. Of several networks, one such array each: in a list or a dict, in
+            the fields of a structured array, or in a DataFrame whose columns have the
+            networks' names as their upper level, as ``pandas.concat({name: frame},
+            axis=1)`` makes it. Unused where ``penalty=None``.
 
         Returns
         -------
@@ -273,8 +285,9 @@ default=None
         ------
         ValueError
             If ``X`` or ``embeddings`` is not finite or has the wrong shape, if a
-            penalty is named and there are no embeddings, if ``y`` holds one class
-            alone, or if the training diverges.
+            penalty is named and there are no embeddings, if ``embeddings`` has no
+            teacher of a name in ``teachers``, if ``y`` holds one class alone, or if the
+            training diverges.
         """
         resume = self._can_resume()
         X = validate_clips(self, X, reset=not resume)
@@ -285,7 +298,7 @@ default=None
         if self.penalty_ is None:
             self._train_on_labels(X[has_label], y[has_label], resume=resume)
         else:
-            teacher = combine_embeddings(embeddings, len(X))
+            teacher = combine_embeddings(embeddings, len(X), self.teachers)
             self._train_with_teacher(X, y, has_label, teacher, resume=resume)
         return self
 
@@ -308,12 +321,15 @@ default=None
         return self._infer(X, module.embed)
 
     def _choose_penalty(self, embeddings: Any) -> str | None:
-        if self.penalty == "auto":
-            return None if embeddings is None else AUTO_PENALTY
+        if self.penalty == "auto" and embeddings is not None:
+            return AUTO_PENALTY
+        if self.penalty == "auto" and self.teachers is None:
+            return None
         if self.penalty is not None and embeddings is None:
+            name = "penalty" if self.teachers is None else "teachers"
             raise ValueError(
-                f"penalty={self.penalty!r} draws the network towards a teacher, but "
-                "there are no embeddings. Give fit(X, y, embeddings=...), or set "
+                f"{name}={getattr(self, name)!r} draws the network towards a teacher, "
+                "but there are no embeddings. Give fit(X, y, embeddings=...), or set "
                 "penalty=None."
             )
         return self.penalty

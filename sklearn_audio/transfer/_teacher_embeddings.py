@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,18 +10,22 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array
 
 
-def combine_embeddings(embeddings: Any, n_clips: int) -> NDArray[np.float32]:
-    """Return the embeddings of all networks side by side.
+def combine_embeddings(
+    embeddings: Any, n_clips: int, teachers: Any = None
+) -> NDArray[np.float32]:
+    """Return the embeddings of all teachers side by side.
 
-    Those of each network are centred, since what all clips have in common says nothing
-    of any, and scaled to a mean square length of 1, so that networks count the same.
+    Those of each teacher are centred, since what all clips have in common says nothing
+    of any, and scaled to a mean square length of 1, so that teachers count the same.
 
     Parameters
     ----------
-    embeddings : array-like of shape (n_clips, n_dims), or list or dict of such
-        One array a network.
+    embeddings : array-like, structured array, DataFrame, list or dict
+        One array of shape (n_clips, n_dims) for each teacher.
     n_clips : int
         Number of training clips.
+    teachers : str, int, sequence of these, or None, default=None
+        Names of those that are used, or their places in a list. None is all.
 
     Returns
     -------
@@ -31,21 +35,53 @@ def combine_embeddings(embeddings: Any, n_clips: int) -> NDArray[np.float32]:
     Raises
     ------
     ValueError
-        If an array has not one row a clip or two axes, or is not finite.
+        If an array has not one row a clip or two axes, or is not finite, or if there
+        is no teacher of a name.
     """
-    networks = [
-        _standardised(array, name, n_clips)
-        for name, array in _by_name(embeddings).items()
+    arrays = _by_name(embeddings)
+    if teachers is not None:
+        arrays = _chosen(arrays, teachers)
+    parts = [
+        _standardised(array, _written(name), n_clips) for name, array in arrays.items()
     ]
-    return np.concatenate(networks, axis=1)
+    return np.concatenate(parts, axis=1)
 
 
-def _by_name(embeddings: Any) -> dict[str, Any]:
+def _by_name(embeddings: Any) -> dict[Hashable, Any]:
+    """Return the array of each teacher; a single array has the name None."""
     if isinstance(embeddings, Mapping):
-        return {f"embeddings[{name!r}]": array for name, array in embeddings.items()}
+        return dict(embeddings)
+    fields = getattr(getattr(embeddings, "dtype", None), "names", None)
+    if fields:  # a structured array
+        return {name: embeddings[name] for name in fields}
+    columns: Any = getattr(embeddings, "columns", None)
+    if getattr(columns, "nlevels", 1) > 1:  # a DataFrame, one upper name a teacher
+        return {name: embeddings[name] for name in columns.unique(level=0)}
     if isinstance(embeddings, list | tuple) and np.ndim(embeddings[:1]) > 2:
-        return {f"embeddings[{i}]": array for i, array in enumerate(embeddings)}
-    return {"embeddings": embeddings}
+        return dict(enumerate(embeddings))
+    return {None: embeddings}
+
+
+def _chosen(arrays: dict[Hashable, Any], teachers: Any) -> dict[Hashable, Any]:
+    names = [teachers] if isinstance(teachers, str | int) else list(teachers)
+    if None in arrays:
+        raise ValueError(
+            f"teachers={teachers!r} chooses among several teachers, but embeddings is "
+            "one array. Give a dict, a list, a structured array with one field per "
+            "teacher, or a DataFrame whose columns have the teachers' names as their "
+            "upper level."
+        )
+    missing = [name for name in names if name not in arrays]
+    if missing or not names:
+        raise ValueError(
+            f"teachers={teachers!r} must be some of {list(arrays)}, the teachers that "
+            "embeddings holds, or None for all of them."
+        )
+    return {name: arrays[name] for name in names}
+
+
+def _written(name: Hashable) -> str:
+    return "embeddings" if name is None else f"embeddings[{name!r}]"
 
 
 def _standardised(embeddings: Any, name: str, n_clips: int) -> NDArray[np.float32]:
@@ -53,8 +89,9 @@ def _standardised(embeddings: Any, name: str, n_clips: int) -> NDArray[np.float3
     if len(X) != n_clips:
         raise ValueError(
             f"X holds {n_clips} clips, but {name} holds {len(X)} rows: one a clip. "
-            "Cross-validation cuts one array into folds, but no list or dict of them: "
-            "put several networks side by side with np.hstack."
+            "Cross-validation slices arrays and DataFrames, but not lists and dicts: "
+            "for several teachers, give a structured array with one field per teacher, "
+            "or pandas.concat({name: DataFrame, ...}, axis=1)."
         )
     centred = X - X.mean(axis=0)
     size = np.sqrt(np.square(centred).sum(axis=1).mean())

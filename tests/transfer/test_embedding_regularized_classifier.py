@@ -234,6 +234,108 @@ def test_several_teachers_count_the_same(clips):
         np.testing.assert_allclose(found, alone, atol=1e-6)
 
 
+def as_fields(**teachers):
+    """Put several teachers into one structured array of a row a clip."""
+    fields = [(name, "f8", E.shape[1]) for name, E in teachers.items()]
+    table = np.zeros(len(next(iter(teachers.values()))), dtype=fields)
+    for name, E in teachers.items():
+        table[name] = E
+    return table
+
+
+def as_frame(**teachers):
+    frames = {name: pd.DataFrame(E) for name, E in teachers.items()}
+    return pd.concat(frames, axis=1)
+
+
+# Of the sizes and the scales of VGGish and OpenL3.
+def two_teachers(n_clips, seed=0):
+    rng = np.random.default_rng(seed)
+    large = rng.normal(5, 130, size=(n_clips, 20))
+    small = rng.normal(1, 0.5, size=(n_clips, 8))
+    return {"vggish": large, "openl3": small}
+
+
+@pytest.mark.parametrize("container", [dict, as_fields, as_frame])
+def test_named_teachers_count_the_same_whatever_holds_them(container):
+    teachers = two_teachers(30)
+    combined = combine_embeddings(container(**teachers), 30)
+    assert combined.shape == (30, 28)
+    energies = np.square(combined).sum(axis=0)
+    assert energies[:20].sum() == pytest.approx(energies.sum() / 2, rel=1e-5)
+    side_by_side = combine_embeddings(np.hstack(list(teachers.values())), 30)
+    drowned = np.square(side_by_side[:, 20:]).sum() / np.square(side_by_side).sum()
+    assert drowned < 1e-4
+    alone = {name: combine_embeddings(array, 30) for name, array in teachers.items()}
+    for chosen, parts in [
+        (None, ["vggish", "openl3"]),
+        ("openl3", ["openl3"]),
+        (["vggish"], ["vggish"]),
+        (("openl3", "vggish"), ["openl3", "vggish"]),
+    ]:
+        found = combine_embeddings(container(**teachers), 30, chosen)
+        expected = np.hstack([alone[name] for name in parts])
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_teachers_of_a_list_are_chosen_by_their_places():
+    first, second = two_teachers(30).values()
+    for place, array in enumerate([first, second]):
+        found = combine_embeddings([first, second], 30, place)
+        np.testing.assert_array_equal(found, combine_embeddings(array, 30))
+
+
+@pytest.mark.parametrize("penalty", ["auto", "dis"])
+def test_only_the_chosen_teachers_are_trained_with(penalty, clips):
+    X, y, E = clips
+    other = np.random.default_rng(1).normal(size=(len(E), 3))
+    embeddings = {"good": E, "other": other}
+    chosen = small(penalty=penalty, teachers=["good"])
+    chosen.fit(X, y, embeddings=embeddings)
+    alone = small(penalty=penalty).fit(X, y, embeddings=E)
+    np.testing.assert_array_equal(chosen.predict_proba(X), alone.predict_proba(X))
+    both = small(penalty=penalty).fit(X, y, embeddings=embeddings)
+    assert not np.array_equal(both.predict_proba(X), alone.predict_proba(X))
+
+
+def test_teachers_that_are_not_there(clips):
+    X, y, E = clips
+    for teachers, embeddings, message in [
+        ("yamnet", {"a": E, "b": E}, r"'yamnet' must be some of \['a', 'b'\]"),
+        (["a", "c"], as_fields(a=E, b=E), r"must be some of \['a', 'b'\]"),
+        (2, [E, E], r"2 must be some of \[0, 1\]"),
+        ([], {"a": E}, r"\[\] must be some of \['a'\]"),
+        ("a", E, "embeddings is one array"),
+        ("a", None, r"teachers='a'.*there are no embeddings"),
+        (1.5, {"a": E}, "'teachers' parameter"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            small(teachers=teachers).fit(X, y, embeddings=embeddings)
+
+
+class SpyOnTeachers(EmbeddingRegularizedClassifier):
+    """Fails where a teacher's embeddings are not those of the clips beside them."""
+
+    def fit(self, X, y, embeddings=None):
+        np.testing.assert_array_equal(embeddings["openl3"], embeddings_of(X))
+        return super().fit(X, y, embeddings)
+
+
+@pytest.mark.parametrize("container", [as_fields, as_frame])
+@pytest.mark.parametrize("routing", [False, True])
+def test_a_search_finds_out_which_teachers_help(container, routing, clips):
+    X, y, E = clips
+    misleading = np.random.default_rng(1).normal(size=(len(E), 3))
+    embeddings = container(vggish=misleading, openl3=E)
+    grid = {"teachers": ["vggish", ["openl3"], ["vggish", "openl3"], None]}
+    with sklearn.config_context(enable_metadata_routing=routing):
+        search = GridSearchCV(SpyOnTeachers(**SMALL), grid, cv=2, error_score="raise")
+        search.fit(X, y, embeddings=embeddings)
+        alone = clone(search.best_estimator_).fit(X, y, embeddings=embeddings)
+    assert [p["teachers"] for p in search.cv_results_["params"]] == grid["teachers"]
+    np.testing.assert_array_equal(search.predict_proba(X), alone.predict_proba(X))
+
+
 def test_a_teacher_that_says_nothing_is_no_error(clips):
     X, y, E = clips
     for penalty in PENALTIES:
@@ -246,7 +348,7 @@ def test_bad_embeddings(clips):
     for embeddings, message in [
         (E[:-1], "24 clips, but embeddings holds 23 rows"),
         ([E, E[:3]], r"24 clips, but embeddings\[1\] holds 3 rows"),
-        ({"a": E[:3]}, r"24 clips, but embeddings\['a'\] holds 3 rows.*np.hstack"),
+        ({"a": E[:3]}, r"24 clips, but embeddings\['a'\] holds 3 rows.*pandas.concat"),
         (np.full_like(E, np.nan), "NaN"),
         (E[:, 0], "Expected 2D array"),
         (E[:, :, None], "dim 3"),
@@ -374,7 +476,7 @@ def test_embeddings_are_routed_through_pipelines_and_folds(clips):
 def test_several_teachers_are_not_cut_and_the_error_says_what_to_do(clips):
     X, y, E = clips
     search = GridSearchCV(small(), {"weight": [0.2, 0.5]}, cv=2, error_score="raise")
-    with pytest.raises(ValueError, match=r"12 clips.*24 rows.*np\.hstack"):
+    with pytest.raises(ValueError, match=r"12 clips.*24 rows.*structured array"):
         search.fit(X, y, embeddings=[E, E])
 
 
