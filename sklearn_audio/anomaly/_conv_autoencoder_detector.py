@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -32,9 +32,9 @@ class ConvAutoencoderDetector(ReconstructionDetector):
 
     .. math:: \min_{E, G}\; E_x \lVert x - G(E(x)) \rVert_1
 
-    It is what the papers of anomaly detection compare with, and go by the mean error.
-    That is large for whatever is loud and rich in detail, normal or not; how unusual
-    the errors of the bands are, beside each other, tells more.
+    It is what the papers of anomaly detection compare with, and go by the mean error
+    (:meth:`from_paper`). That is large for whatever is loud and rich in detail, normal
+    or not; how unusual the errors of the bands are, beside each other, tells more.
 
     Parameters
     ----------
@@ -112,6 +112,12 @@ class ConvAutoencoderDetector(ReconstructionDetector):
     .. [2] Ledoit, O. and Wolf, M. (2004). "A well-conditioned estimator for
        large-dimensional covariance matrices." Journal of Multivariate Analysis 88(2).
        https://doi.org/10.1016/S0047-259X(03)00096-4
+    .. [3] Chen, C., Chen, P., Song, H., Tao, Y., Xie, Y., Ding, S. and Ma, L. (2020).
+       "Acoustic anomaly detection via latent regularized Gaussian mixture generative
+       adversarial networks." ICASSP. https://doi.org/10.48550/arXiv.2002.01107
+    .. [4] Akcay, S., Atapour-Abarghouei, A. and Breckon, T. P. (2018). "GANomaly:
+       semi-supervised anomaly detection via adversarial training." ACCV.
+       https://doi.org/10.48550/arXiv.1805.06725
 
     Examples
     --------
@@ -172,6 +178,48 @@ class ConvAutoencoderDetector(ReconstructionDetector):
         self.random_state = random_state
         self.verbose = verbose
         self.callbacks = callbacks
+
+    @classmethod
+    def from_paper(cls, **parameters: Any) -> Self:
+        """Return the autoencoder that papers compare their methods with.
+
+        Such as the CAE and the DCAE of [3]_: clips as they are, and the mean error of
+        the copy as the score.
+
+        Parameters
+        ----------
+        **parameters : dict
+            Parameters that differ from the paper's.
+
+        Returns
+        -------
+        detector : ConvAutoencoderDetector
+            Not fitted yet.
+
+        Notes
+        -----
+        The paper prints nothing of it but references and figures. So that a comparison
+        shows what the method itself is worth, networks and training are those of
+        :meth:`GMGANDetector.from_paper`: GANomaly's encoder and decoder, its 100 latent
+        dimensions and its learning rate [4]_, the absolute error of Eq. 3, which is all
+        that is minimised, and 50 epochs. Whether that is summed or averaged is all the
+        same to Adam.
+        """
+        paper = {
+            # As in GANomaly
+            "latent_dim": 100,
+            "width": 64,
+            "batch_size": 64,
+            "lr": 2e-4,
+            # The error of the copy of clips as they are
+            "familiarity": "reconstruction",
+            "with_centering": False,
+            # Not printed
+            "max_epochs": 50,
+            "validation_fraction": None,
+            "n_iter_no_change": None,
+        }
+        return cls(**{**paper, **parameters})
 
     def _module_arguments(self) -> dict[str, dict[str, Any]]:
         return {name: self._network_size() for name in self._module_classes}

@@ -187,9 +187,11 @@ class WaveNetDetector(TorchDetector):
     Bands are standardised by ``mean_`` and ``scale_``, so that an error of 1 is that of
     predicting the mean at all times.
 
-    WaveNet predicts the probabilities of 256 levels of a waveform. Here it predicts the
-    value itself, by its squared error, so that the same network takes waveforms and the
-    bands of spectrograms, which are continuous.
+    This is not the detector of [1]_, whose WaveNet predicts the probabilities of 256
+    levels of each sample of a waveform, and is trained by cross-entropy. Here the value
+    itself is predicted, by its squared error, so that the same network takes waveforms
+    and the bands of spectrograms, which are continuous. Figures of the two, such as
+    those of the "WaveNet" in tables of papers, do not compare.
 
     Before a clip there are zeros, in all layers. Errors of all frames count, those of
     the first R as well, so that a clip may be shorter than R; the first frame is

@@ -133,7 +133,9 @@ class OpenSetGANClassifier(OpenSetGAN):
         or from the standard normal distribution.
     noise_scale : float, default=1
         Standard deviations of what is drawn, as multiples of the posterior's or the
-        prior's own: larger ones push the outliers away from the known clips.
+        prior's own: larger ones push the outliers away from the known clips. With
+        "prior" it is of no effect: the generator's first batch normalisation takes out
+        how wide all draws are.
     use_spectral_norm : bool, default=False
         Whether to bound the detector's layers in place of normalising its batches,
         which keeps it from outrunning the generator.

@@ -267,7 +267,8 @@ class CAEPretrainedClassifier(SemiSupervisedClassifierMixin, TorchClassifier):
     def from_paper(cls, **parameters: Any) -> Self:
         """Return a classifier with the settings of the paper and of its code.
 
-        :meth:`ConvAutoencoder.from_paper`, and then Adam at a constant rate without
+        :meth:`ConvAutoencoder.from_paper`, whose code a hidden layer of 128 units sees
+        as a whole; then Adam at 1e-3 for all weights, in batches of 32, without
         augmentation, dropout or decay; at most 150 epochs, and an end after five
         without a lower loss on a tenth of the clips, of which the best is kept.
 
@@ -280,12 +281,32 @@ class CAEPretrainedClassifier(SemiSupervisedClassifierMixin, TorchClassifier):
         -------
         classifier : CAEPretrainedClassifier
             Not fitted yet.
+
+        Notes
+        -----
+        The number of epochs and the clips that are set aside are those of the code. The
+        hidden layer has a ReLU, as the paper's text says of all layers, and its code
+        has not. Training ends by the validation loss, as the text has it, where the
+        code looks at the accuracy.
         """
         paper = {
             "autoencoder": ConvAutoencoder.from_paper(),
+            # All weights are adjusted (Section 2.2)
+            "pretrain": True,
+            "freeze_encoder": False,
+            # Architecture (Fig. 2, Table 2)
+            "pooling": "flatten",
+            "n_hidden": 128,
             "dropout": 0.0,
             "augmenter": None,
+            "mixup_alpha": 0.0,
+            "label_smoothing": 0.0,
+            "class_weight": None,
+            # Training (Sections 4.2 and 4.4)
             "max_epochs": 150,
+            "batch_size": 32,
+            "lr": 1e-3,
+            "lr_encoder": None,
             "lr_schedule": None,
             "weight_decay": 0.0,
             "validation_fraction": 0.1,

@@ -166,6 +166,42 @@ class LabelEnhancingClassifier(MetaEstimatorMixin, PartialLabelClassifier):
         self.cv = cv
         self.random_state = random_state
 
+    @classmethod
+    def from_paper(cls, estimator: Any = None, **parameters: Any) -> Self:
+        """Return a classifier with the procedure of the papers.
+
+        The teacher takes all missing labels for absent. Of those of each label, the
+        tenth that it finds most probable is left out of the student's loss, and the
+        others count as much as known labels; none is filled in as present.
+
+        Parameters
+        ----------
+        estimator : classifier or None, default=None
+            As in the constructor; None is the network of
+            :meth:`MeanTeacherClassifier.from_paper`, without its teacher.
+        **parameters : dict
+            Parameters that differ from the papers'.
+
+        Returns
+        -------
+        classifier : LabelEnhancingClassifier
+            Not fitted yet.
+
+        Notes
+        -----
+        The papers choose the share that is left out on validation clips, as you should:
+        ``masked_share=0.1`` is where to begin.
+        """
+        if estimator is None:
+            estimator = MeanTeacherClassifier.from_paper(consistency=0.0, decay=0.0)
+        paper = {
+            "missing": "negative",
+            "masked_share": 0.1,
+            "positive_share": 0.0,
+            "guess_weight": 1.0,
+        }
+        return cls(estimator, **{**paper, **parameters})
+
     # Validating the classifier is its own matter.
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:

@@ -270,6 +270,56 @@ class MeanTeacherClassifier(PartialLabelClassifier, TorchEstimator):
         self.verbose = verbose
         self.callbacks = callbacks
 
+    @classmethod
+    def from_paper(cls, **parameters: Any) -> Self:
+        """Return a classifier with the settings of [2]_ and of its code.
+
+        The mean square of the disagreement is added to the loss on known labels as it
+        is, from the first step on; student and teacher get the same clips, unchanged
+        but for dropout; 100 epochs in batches of 64, with hardly any decay of weights.
+
+        Parameters
+        ----------
+        **parameters : dict
+            Parameters that differ from the paper's.
+
+        Returns
+        -------
+        classifier : MeanTeacherClassifier
+            Not fitted yet.
+
+        Notes
+        -----
+        The weight of the disagreement is read as 1. The learning rate is constant,
+        where the code halves it every 30 epochs: give skorch's ``LRScheduler`` as one
+        of the ``callbacks`` to do so. The decay of weights is AdamW's. What the notes
+        of the class say to differ from the code, differs here too.
+        """
+        paper = {
+            # Labels that are missing are left out of the loss
+            "missing": "mask",
+            # Disagreement
+            "consistency": 1.0,
+            "ramp_up": 0.0,
+            "temperature": 1.0,
+            "mixup": 0.0,
+            "noise": 0.0,
+            "masked_share": 0.0,
+            "decay": 0.999,
+            # Network
+            "width": 128,
+            "dropout": 0.5,
+            # Training
+            "max_epochs": 100,
+            "batch_size": 64,
+            "lr": 1e-3,
+            "lr_schedule": None,
+            "weight_decay": 1e-5,
+            "validation_fraction": None,
+            "n_iter_no_change": None,
+        }
+        return cls(**{**paper, **parameters})
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self, X: ArrayLike, y: ArrayLike, label_weight: ArrayLike | None = None

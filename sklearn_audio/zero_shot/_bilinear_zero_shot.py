@@ -337,8 +337,8 @@ class BilinearZeroShot(CompatibilityModel):
     def from_paper(cls, class_embeddings: Any = None, **parameters: Any) -> Self:
         """Return an estimator with the training that the paper prints.
 
-        Algorithm 1 on unit vectors, without centring, intercept and class weights. The
-        paper gives neither learning rate nor number of epochs.
+        Algorithm 1, which begins at zero, with the bilinear form of Eq. 1 alone: no
+        centring, intercept, class weights or penalty on W.
 
         Parameters
         ----------
@@ -351,12 +351,31 @@ class BilinearZeroShot(CompatibilityModel):
         -------
         estimator : BilinearZeroShot
             Not fitted yet.
+
+        Notes
+        -----
+        The paper gives neither the learning rate, nor the number of epochs, nor the
+        scale of the embeddings, of which the steps depend on the product. Here both
+        sides are unit vectors, with ``lr=0.01`` and ``max_epochs=50``: choose them on
+        held-out classes. It does not say in which direction losses are sorted, either;
+        here the largest comes first, and weighs most.
         """
         paper = {
+            # Algorithm 1, Eq. 1
             "solver": "algorithm1",
+            "projection": "bilinear",
+            "tag_embeddings": None,
             "standardize": False,
             "fit_intercept": False,
             "class_weight": None,
+            "weight_decay": 0.0,
+            "seen_penalty": 0.0,
+            # Not printed
+            "normalize": True,
+            "lr": 1e-2,
+            "max_epochs": 50,
+            "validation_fraction": None,
+            "n_iter_no_change": None,
         }
         return cls(class_embeddings, **{**paper, **parameters})
 

@@ -199,3 +199,13 @@ def test_batch_statistics_are_those_of_the_final_weights(
     assert_settled(model.modules_["module"], x)
     latents, _ = model.modules_["encoder"](as_seen(raw, raw))
     assert_settled(model.modules_["generator"], latents)
+
+
+def test_draws_from_the_prior_may_be_as_wide_as_they_like(clips, record_steps):
+    narrow, wide = (
+        record_steps(player(sampling="prior", noise_scale=scale), *clips)[0]
+        for scale in (1.0, 3.0)
+    )
+    for first, second in zip(narrow.gradients, wide.gradients, strict=True):
+        for name in first:
+            torch.testing.assert_close(first[name], second[name], rtol=1e-2, atol=1e-3)

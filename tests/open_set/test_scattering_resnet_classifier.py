@@ -69,11 +69,30 @@ def test_the_scale_of_the_spectrogram_does_not_matter():
     np.testing.assert_allclose(scaled, expected, atol=0.05)
 
 
-def test_from_paper_prints_what_the_paper_prints():
-    paper = ScatteringResNetClassifier.from_paper(random_state=3, max_epochs=2)
-    assert (paper.width, paper.batch_size, paper.lr) == (64, 100, 2e-4)
-    assert (paper.max_epochs, paper.random_state) == (2, 3)
-    assert ScatteringResNetClassifier.from_paper().max_epochs == 150
+def test_from_paper_has_every_setting_of_the_paper():
+    assert ScatteringResNetClassifier.from_paper(max_epochs=2).max_epochs == 2
+    assert ScatteringResNetClassifier.from_paper().get_params() == {
+        # Section 3.2: ResNet-18 behind two scattering layers, J = 2 and L = 8 (Eq. 10)
+        "first_stage": "scattering",
+        "width": 64,
+        "n_scales": 2,
+        "n_angles": 8,
+        # Eq. 1: plain cross-entropy
+        "class_weight": None,
+        # Section 3.2: batches of 100, rate 0.0002, 150 epochs, Adam
+        "max_epochs": 150,
+        "batch_size": 100,
+        "lr": 2e-4,
+        "weight_decay": 0.0,
+        "validation_fraction": None,
+        "n_iter_no_change": None,
+        # Not of the method
+        "warm_start": False,
+        "device": "auto",
+        "random_state": None,
+        "verbose": 0,
+        "callbacks": None,
+    }
 
 
 def test_real_commands_of_unseen_speakers(real_data):

@@ -186,12 +186,31 @@ def test_filters_are_kernels_of_the_first_layer(clips):
     assert autoencoder.filters_.std() > 0
 
 
-def test_papers_settings():
-    paper = ConvAutoencoder.from_paper(width=32)
-    assert not paper.standardize
-    assert not paper.batch_norm
-    assert paper.n_iter_no_change == 5
-    assert clone(paper).width == 32
+def test_from_paper_has_every_setting_of_the_paper():
+    paper = ConvAutoencoder.from_paper(random_state=3)
+    assert paper.get_params() == {
+        # (64)5c-2p-(64)3c-2p-(64)3c-2p with unpooling, Section 4.4 and Fig. 3
+        "width": 64,
+        "decoder": "unpooling",
+        "objective": "reconstruction",  # no noise, Section 2.3
+        "corruption": 0.5,  # of no effect on "reconstruction"
+        "standardize": False,  # decibels, Section 3.1
+        "batch_norm": False,  # Section 4.4: no positive results
+        # Table 1: batches of 32; Section 4.4: Adam at 0.001
+        "batch_size": 32,
+        "lr": 1e-3,
+        # Section 4.2: patience of 5; the rest is the code's
+        "n_iter_no_change": 5,
+        "validation_fraction": 0.1,
+        "max_epochs": 50,
+        # Not of the method
+        "warm_start": False,
+        "device": "auto",
+        "random_state": 3,
+        "verbose": 0,
+        "callbacks": None,
+    }
+    assert clone(paper).set_params(width=32).width == 32
 
 
 def test_refuses_what_it_cannot_learn_from(clips):

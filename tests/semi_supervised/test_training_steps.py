@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from sklearn_audio.semi_supervised import (
     CAEPretrainedClassifier,
     ConvAutoencoder,
+    LabelEnhancingClassifier,
     MeanTeacherClassifier,
 )
 from sklearn_audio.semi_supervised import (
@@ -265,3 +266,67 @@ def test_the_student_moves_by_adam_and_the_teacher_follows(
         for before, student, after in weights:
             torch.testing.assert_close(after, kept * before + (1 - kept) * student)
     assert_settled(model.modules_["module"], torch.from_numpy(X))
+
+
+# Settings of papers
+
+
+def test_the_mean_teacher_of_the_paper(partial_labels, record_steps):
+    model = MeanTeacherClassifier.from_paper()
+    assert model.get_params() == {
+        "missing": "mask",
+        # Student and teacher get the same clips; the disagreement is not ramped up
+        "consistency": 1.0,
+        "ramp_up": 0.0,
+        "temperature": 1.0,
+        "mixup": 0.0,
+        "noise": 0.0,
+        "masked_share": 0.0,
+        "decay": 0.999,
+        # The code's network and training
+        "width": 128,
+        "dropout": 0.5,
+        "max_epochs": 100,
+        "batch_size": 64,
+        "lr": 1e-3,
+        "lr_schedule": None,
+        "weight_decay": 1e-5,
+        "validation_fraction": None,
+        "n_iter_no_change": None,
+        # Not of the method
+        "threshold": 0.5,
+        "cv": None,
+        "warm_start": False,
+        "device": "auto",
+        "random_state": None,
+        "verbose": 0,
+        "callbacks": None,
+    }
+    step = record_steps(model.set_params(width=6, max_epochs=2), *partial_labels[:2])[1]
+    X, labels, weights = step.batch
+    logits = step.before["student"](X, step.generator)
+    loss = masked_cross_entropy(logits, labels, weights)
+    expected = torch.sigmoid(step.before["module"].network.eval()(X))
+    gap = torch.sigmoid(step.before["student"](X, step.generator)) - expected
+    step.assert_gradient(0, loss + (gap**2).mean(), "student")
+
+
+def test_the_label_enhancing_of_the_papers():
+    settings = LabelEnhancingClassifier.from_paper().get_params(deep=False)
+    network = settings.pop("estimator")
+    plain = MeanTeacherClassifier.from_paper(consistency=0.0, decay=0.0)
+    assert network.get_params() == plain.get_params()
+    assert settings == {
+        # Stage 1: all missing labels are negative
+        "missing": "negative",
+        # Stage 2: the loss is masked, and nothing is filled in
+        "masked_share": 0.1,
+        "positive_share": 0.0,
+        "guess_weight": 1.0,
+        # Not of the method
+        "threshold": 0.5,
+        "cv": None,
+        "random_state": None,
+    }
+    given = LabelEnhancingClassifier.from_paper(network, masked_share=0.2)
+    assert (given.estimator, given.masked_share) == (network, 0.2)

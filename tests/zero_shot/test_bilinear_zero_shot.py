@@ -187,6 +187,43 @@ def test_algorithm_1_is_the_default_of_the_paper(vectors, seen):
     assert model.n_iter_ == 1
 
 
+def test_from_paper_has_every_setting_of_the_paper(vectors):
+    settings = BilinearZeroShot.from_paper(vectors).get_params()
+    assert settings == {
+        "class_embeddings": vectors,
+        "candidate_classes": None,
+        # Algorithm 1 and Eq. 1: a matrix between embeddings, and no more
+        "solver": "algorithm1",
+        "projection": "bilinear",
+        "tag_embeddings": None,
+        "standardize": False,
+        "fit_intercept": False,
+        "class_weight": None,
+        "weight_decay": 0.0,
+        # Eq. 2: the largest compatibility
+        "seen_penalty": 0.0,
+        # Not printed
+        "normalize": True,
+        "lr": 1e-2,
+        "max_epochs": 50,
+        "validation_fraction": None,
+        "n_iter_no_change": None,
+        # Of no effect on Algorithm 1
+        "alpha": None,
+        "class_alpha": 1.0,
+        "rank": 128,
+        "optimizer": "adam",
+        "batch_size": 256,
+        "temperature": "auto",
+        # Not of the method
+        "warm_start": False,
+        "device": "auto",
+        "random_state": None,
+        "verbose": 0,
+        "callbacks": None,
+    }
+
+
 @pytest.mark.parametrize("solver", BY_DESCENT)
 def test_descent_lowers_its_loss(solver, vectors, seen):
     model = make(vectors, solver=solver, max_epochs=10).fit(*seen)
