@@ -391,3 +391,22 @@ class SemiSupervisedClassifierMixin(ClassifierMixin):
         if sample_weight is not None:
             sample_weight = _safe_indexing(sample_weight, rows)
         return super().score(_safe_indexing(X, rows), y[rows], sample_weight)
+
+
+def rarest_labels(is_positive: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return one label of each clip, for splits that take one class per clip.
+
+    Parameters
+    ----------
+    is_positive : ndarray of shape (n_clips, n_labels), dtype bool
+        Which labels clips have.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_clips,)
+        Of a clip's labels the one that the fewest clips have; n_labels where a clip has
+        none.
+    """
+    by_rarity = np.argsort(is_positive.sum(axis=0), kind="stable")  # (n_labels,)
+    rarest = by_rarity[is_positive[:, by_rarity].argmax(axis=1)]
+    return np.where(is_positive.any(axis=1), rarest, is_positive.shape[1])

@@ -14,6 +14,7 @@ from sklearn_audio.base import (
     calibration_splits,
     conformal_threshold,
     label_outliers,
+    rarest_labels,
     resolve_outlier_label,
     validate_clips,
 )
@@ -246,3 +247,14 @@ def test_minus_one_is_scored_where_it_is_a_class():
 def test_no_clip_with_a_label_cannot_be_scored():
     with pytest.raises(ValueError, match=r"Echo cannot be scored: all 2 clips.*-1"):
         Echo().score([[0], [1]], [-1, -1])
+
+
+def test_rarest_labels_against_a_loop():
+    rng = np.random.default_rng(0)
+    is_positive = rng.random((60, 5)) < [0.5, 0.1, 0.3, 0.02, 0.0]
+    counts = is_positive.sum(axis=0)
+    assert len(set(counts)) == 5
+    for clip, label in zip(is_positive, rarest_labels(is_positive), strict=True):
+        held = np.flatnonzero(clip)
+        expected = min(held, key=lambda held_label: counts[held_label], default=5)
+        assert label == expected

@@ -6,11 +6,18 @@ import warnings
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
+from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_audio.base import UNLABELED, is_unlabeled, validate_labels
+from sklearn_audio.base import (
+    UNLABELED,
+    is_unlabeled,
+    rarest_labels,
+    validate_labels,
+)
 
 NOTHING_KNOWN = "Nothing is known"
 
@@ -19,7 +26,7 @@ def is_label_table(y: Any) -> bool:
     """Tell whether ``y`` has a row of several labels for each clip."""
     if y is None:
         return False
-    y = np.asarray(y)
+    y = y if sparse.issparse(y) else np.asarray(y)
     return y.ndim == 2 and y.shape[1] > 1
 
 
@@ -34,7 +41,7 @@ def validate_label_table(
         The classifier that was given ``y``.
     X : ndarray of shape (n_clips, ...)
         The clips.
-    y : array-like of shape (n_clips, n_labels)
+    y : array-like or sparse matrix of shape (n_clips, n_labels)
         1 where a label applies, 0 where it does not, -1 or NaN where nobody knows.
 
     Returns
@@ -49,6 +56,7 @@ def validate_label_table(
         than ``X``.
     """
     name = type(estimator).__name__
+    y = y.toarray() if sparse.issparse(y) else y
     try:
         labels = np.array(y, dtype=np.float32)
     except (TypeError, ValueError) as error:
@@ -89,6 +97,97 @@ def warn_of_unknown_labels(labels: NDArray) -> None:
             UserWarning,
             stacklevel=5,
         )
+
+
+def label_table_accuracy(
+    estimator: BaseEstimator,
+    predicted: NDArray,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+) -> float:
+    """Return the fraction of clips of which all known labels are predicted.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        The classifier that predicted.
+    predicted : ndarray of shape (n_clips, n_labels)
+        0 and 1.
+    y : array-like of shape (n_clips, n_labels)
+        1, 0 and, where nobody knows, -1 or NaN; clips of which nothing is known do not
+        count.
+    sample_weight : array-like of shape (n_clips,) or None
+        Weight of each clip.
+
+    Returns
+    -------
+    accuracy : float
+        In [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If ``y`` is no table of as many labels as were predicted.
+    """
+    labels = validate_label_table(estimator, predicted, y)
+    if labels.shape != predicted.shape:
+        raise ValueError(
+            f"y holds a table of {labels.shape[1]} labels, but predictions of "
+            f"{type(estimator).__name__} have the shape {predicted.shape}. Score it "
+            "with labels of the kind that it was fitted with."
+        )
+    is_known = ~np.isnan(labels)
+    is_right = ((predicted == labels) | ~is_known).all(axis=1)  # (n,)
+    weights = _check_sample_weight(sample_weight, labels)
+    return float(np.average(is_right, weights=weights * is_known.any(axis=1)))
+
+
+def balanced_label_weights(labels: NDArray) -> NDArray[np.float32]:
+    r"""Return weights with which a label's absences and presences count the same.
+
+    .. math:: w_{vl} = \frac{n_l}{2 \max(n_{vl}, 1)}
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_clips, n_labels)
+        0, 1 and NaN. Of label l, :math:`n_l` entries are known, and :math:`n_{vl}` of
+        them are v.
+
+    Returns
+    -------
+    weights : ndarray of shape (2, n_labels), dtype float32
+        Of entries that are 0, and of those that are 1.
+    """
+    counts = np.stack([(labels == value).sum(axis=0) for value in (0, 1)])  # (2, L)
+    return (counts.sum(axis=0) / (2 * np.maximum(counts, 1))).astype(np.float32)
+
+
+def label_strata(labels: NDArray, fraction: float) -> NDArray[np.intp]:
+    """Return a class for each clip, such that a split by class keeps rare labels.
+
+    It is the rarest of the labels that the clip has. Classes that are too small for
+    both parts of the split become one.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_clips, n_labels)
+        0, 1 and NaN.
+    fraction : float
+        Size of one part, in (0, 1).
+
+    Returns
+    -------
+    strata : ndarray of shape (n_clips,)
+        Numbers of labels; n_labels for clips that have none, -1 for the others.
+    """
+    strata = rarest_labels(labels == 1)
+    least = max(1 / fraction, 1 / (1 - fraction))
+    sizes = np.bincount(strata)
+    strata[sizes[strata] < least] = -1
+    n_others = np.count_nonzero(strata == -1)
+    if n_others < least and n_others < len(strata):
+        strata[strata == -1] = sizes.argmax()
+    return strata
 
 
 def validate_classes(

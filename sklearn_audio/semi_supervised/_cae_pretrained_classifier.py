@@ -19,16 +19,15 @@ from torch.nn import functional as F
 
 from sklearn_audio._torch._batch_norm import reestimate_batch_norm
 from sklearn_audio._torch._batches import RowStack
-from sklearn_audio._torch._classifier import TorchClassifier
 from sklearn_audio._torch._estimator import N_SETTLING_BATCHES, Batch
 from sklearn_audio._torch._mixup import mixup
+from sklearn_audio._torch._multilabel_classifier import MultilabelClassifier
 from sklearn_audio._torch._net import AudioNet, Losses
 from sklearn_audio._torch._random import draw_seed
 from sklearn_audio.augmentation import SpectrogramAugmenter
 from sklearn_audio.base import (
     UNLABELED,
     SemiSupervisedClassifierMixin,
-    is_unlabeled,
     validate_clips,
 )
 from sklearn_audio.semi_supervised._cae_networks import PretrainedNetwork
@@ -47,15 +46,16 @@ Augmenter = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 _N_SETTLING_PASSES = 3
 
 
-class CAEPretrainedClassifier(SemiSupervisedClassifierMixin, TorchClassifier):
+class CAEPretrainedClassifier(MultilabelClassifier, SemiSupervisedClassifierMixin):
     r"""Classify clips by a network that first learned to copy them.
 
     A :class:`ConvAutoencoder` is trained on all clips, with labels and without. Its
     encoder, with a hidden layer and an output for each class on top, is then trained
     on the clips with a label [1]_.
 
-    Clips without a label come in either of two ways: as rows of ``X`` whose ``y`` is
-    -1, as scikit-learn's semi-supervised estimators have it, or as ``X_unlabeled``.
+    Clips have one class each, or several labels of which some may be unknown. Clips
+    without a label come in either of two ways: as rows of ``X`` whose ``y`` is -1, as
+    scikit-learn's semi-supervised estimators have it, or as ``X_unlabeled``.
 
     Parameters
     ----------
@@ -85,9 +85,11 @@ class CAEPretrainedClassifier(SemiSupervisedClassifierMixin, TorchClassifier):
         which expects dB, and nothing for rows of features.
     mixup_alpha : float, default=0.0
         Mixes pairs of clips, and their labels, by shares from a Beta distribution of
-        this parameter. 0 mixes nothing.
+        this parameter. 0 mixes nothing. Of several labels per clip, a mixture knows
+        those that both clips know.
     label_smoothing : float in [0, 1), default=0.0
-        Share of a label that is spread over all classes.
+        Share of a label that is spread over all classes; with several labels per clip,
+        share of each that is spread over its presence and its absence.
     max_epochs : int, default=60
         Passes over the clips with a label.
     batch_size : int, default=32
@@ -103,6 +105,8 @@ class CAEPretrainedClassifier(SemiSupervisedClassifierMixin, TorchClassifier):
         Weight decay of AdamW.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss. "balanced" makes every class count the same.
+        With several labels per clip, "balanced" makes the clips with a label count as
+        much as those without it, and a dict is refused.
     validation_fraction : float in (0, 1) or None, default=None
         Share of the clips with a label that is set aside, stratified by class, to
         measure the validation loss. None by default: where labels are scarce, none is
@@ -126,7 +130,8 @@ class CAEPretrainedClassifier(SemiSupervisedClassifierMixin, TorchClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The classes, without -1 for clips without a label.
+        The classes, without -1 for clips without a label; the numbers of the columns
+        where ``y`` is a table of labels.
     filters_ : ndarray of shape (width, n_bands, n_frames), dtype float32
         The kernels of the first layer, 5 x 5.
     history_ : dict of str to list of float
@@ -136,6 +141,8 @@ class CAEPretrainedClassifier(SemiSupervisedClassifierMixin, TorchClassifier):
         Shape of one clip.
     modules_ : dict of str to torch.nn.Module
         The network, under "module"; its ``encoder`` and ``head``.
+    multilabel_ : bool
+        Whether ``y`` is a table of several labels per clip.
     n_features_in_ : int
         Number of features of a row, or of bands of a spectrogram.
     n_iter_ : int
@@ -192,7 +199,7 @@ class CAEPretrainedClassifier(SemiSupervisedClassifierMixin, TorchClassifier):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **TorchClassifier._parameter_constraints,
+        **MultilabelClassifier._parameter_constraints,
         "autoencoder": [ConvAutoencoder, FrozenEstimator, None],
         "pretrain": ["boolean"],
         "freeze_encoder": ["boolean"],
@@ -333,9 +340,11 @@ class CAEPretrainedClassifier(SemiSupervisedClassifierMixin, TorchClassifier):
         ----------
         X : array-like of shape (n_clips, n_features) or (n_clips, n_bands, n_frames)
             The clips, as rows of features or as spectrograms.
-        y : array-like of shape (n_clips,)
+        y : array-like of shape (n_clips,) or (n_clips, n_labels)
             Their classes: numbers or text. Beside at least two other classes, -1 says
-            that a clip has no label.
+            that a clip has no label. Or one column per label: 1 where it applies, 0
+            where it does not, -1 or NaN where that is not known; a clip of which
+            nothing is known has no label.
         X_unlabeled : array-like of shape (n, ...), list of such, or None, default=None
             Clips without labels, of the shape of those of ``X``: one set or several.
             Sets that are mapped into memory are read batch by batch.
@@ -351,12 +360,17 @@ class CAEPretrainedClassifier(SemiSupervisedClassifierMixin, TorchClassifier):
             If clips are not finite or have the wrong shape, if ``y`` holds no labels or
             one class alone, if a fitted ``autoencoder`` knows clips of another shape,
             or if the training diverges.
+
+        Warns
+        -----
+        UserWarning
+            If nothing is known of a label.
         """
         resume = self._can_resume()
         X = validate_clips(self, X, reset=not resume)
         y = self._validate_labels(X, y)
         self._refuse_unlabeled(y)
-        has_label = ~is_unlabeled(y)
+        has_label = self._has_label(y)
         self._set_classes(y[has_label], resume=resume)
         unlabeled = self._check_unlabeled(X_unlabeled)
         if not resume:
@@ -367,7 +381,7 @@ class CAEPretrainedClassifier(SemiSupervisedClassifierMixin, TorchClassifier):
     # Checks
 
     def _refuse_unlabeled(self, y: NDArray) -> None:
-        if y.dtype.kind in "if" and (y == UNLABELED).all():
+        if y.ndim == 1 and y.dtype.kind in "if" and (y == UNLABELED).all():
             raise ValueError(
                 "y holds no class: every label is -1. Label clips of at least 2 "
                 "classes, or take ConvAutoencoder, which needs no labels."
@@ -483,25 +497,18 @@ class CAEPretrainedClassifier(SemiSupervisedClassifierMixin, TorchClassifier):
         return {"optimizer": torch.optim.AdamW(groups, lr=self.lr, weight_decay=decay)}
 
     def _train_batch(self, net: AudioNet, batch: Batch) -> Losses:
-        X, indices = batch
+        X, targets = batch
         network: Any = net.modules["module"]
-        X, targets = self._mixed(net, self._augmented(net, X), indices)
-        features = self._dropped(net, network.embed(X))  # (B, E)
-        loss = self._cross_entropy(net, network.head(features), targets)
+        X, targets = self._mixed(net, self._augmented(net, X), targets)
+        logits = network.head(self._dropped(net, network.embed(X)))  # (B, K)
+        loss = self._label_loss(logits, targets, self.label_smoothing)
         net.minimise(loss, "optimizer", batch)
         return {"loss": loss}
 
     def _losses(self, net: AudioNet, batch: Batch) -> Losses:
-        X, indices = batch
-        return {"loss": self._cross_entropy(net, net.modules["module"](X), indices)}
-
-    def _cross_entropy(
-        self, net: AudioNet, logits: torch.Tensor, targets: torch.Tensor
-    ) -> torch.Tensor:
-        weights = torch.as_tensor(self._class_weights, device=net.device)  # (K,)
-        return F.cross_entropy(
-            logits, targets, weight=weights, label_smoothing=self.label_smoothing
-        )
+        X, targets = batch
+        logits = net.modules["module"](X)  # (B, K)
+        return {"loss": self._label_loss(logits, targets, self.label_smoothing)}
 
     def _augmented(self, net: AudioNet, X: torch.Tensor) -> torch.Tensor:
         augment = self.augmenter
@@ -511,12 +518,14 @@ class CAEPretrainedClassifier(SemiSupervisedClassifierMixin, TorchClassifier):
         return X if augment is None else augment(X, net.generator)
 
     def _mixed(
-        self, net: AudioNet, X: torch.Tensor, indices: torch.Tensor
+        self, net: AudioNet, X: torch.Tensor, targets: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         if not self.mixup_alpha:
-            return X, indices
-        one_hot = F.one_hot(indices, len(self.classes_)).to(X.dtype)  # (B, K)
-        return mixup(X, one_hot, self.mixup_alpha, net.generator)
+            return X, targets
+        if not self.multilabel_:
+            targets = F.one_hot(targets, len(self.classes_)).to(X.dtype)  # (B, K)
+        # What is NaN in either of two clips is NaN in their mixture.
+        return mixup(X, targets, self.mixup_alpha, net.generator)
 
     def _dropped(self, net: AudioNet, features: torch.Tensor) -> torch.Tensor:
         """Set features to zero at random; torch's own dropout has a global state."""

@@ -14,11 +14,12 @@ from sklearn.metrics import precision_recall_curve
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_audio._torch._partial_labels import (
     NOTHING_KNOWN,
     is_label_table,
+    label_table_accuracy,
     validate_classes,
     validate_label_table,
     warn_of_unknown_labels,
@@ -138,12 +139,7 @@ class PartialLabelClassifier(SemiSupervisedClassifierMixin, VersionedEstimator):
         """
         if not is_label_table(y):
             return super().score(X, y, sample_weight)
-        predicted = self.predict(X)
-        labels = validate_label_table(self, predicted, y)
-        is_known = ~np.isnan(labels)
-        is_right = ((predicted == labels) | ~is_known).all(axis=1)  # (n,)
-        weights = _check_sample_weight(sample_weight, labels)
-        return float(np.average(is_right, weights=weights * is_known.any(axis=1)))
+        return label_table_accuracy(self, self.predict(X), y, sample_weight)
 
     def _learn_labels(self, X: NDArray, y: Any, *, resume: bool = False) -> NDArray:
         """Check the labels of a fit.

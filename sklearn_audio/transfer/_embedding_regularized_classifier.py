@@ -12,22 +12,15 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
-from torch.nn import functional as F
 
-from sklearn_audio._torch._classifier import TorchClassifier
 from sklearn_audio._torch._estimator import Batch
+from sklearn_audio._torch._multilabel_classifier import MultilabelClassifier
 from sklearn_audio._torch._net import AudioNet, Losses
 from sklearn_audio._torch._resnet import ResNet
 from sklearn_audio.augmentation import SpectrogramAugmenter
-from sklearn_audio.base import (
-    UNLABELED,
-    SemiSupervisedClassifierMixin,
-    is_unlabeled,
-    validate_clips,
-)
+from sklearn_audio.base import SemiSupervisedClassifierMixin, validate_clips
 from sklearn_audio.transfer._embedding_penalties import PENALTIES
 from sklearn_audio.transfer._teacher_embeddings import combine_embeddings
 
@@ -39,7 +32,9 @@ Augmenter = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 AUTO_PENALTY = "con"
 
 
-class EmbeddingRegularizedClassifier(SemiSupervisedClassifierMixin, TorchClassifier):
+class EmbeddingRegularizedClassifier(
+    MultilabelClassifier, SemiSupervisedClassifierMixin
+):
     r"""A network whose embeddings are drawn towards a teacher's, in training alone.
 
     A few clips have few labels, but a pre-trained network says hundreds of numbers of
@@ -49,7 +44,8 @@ class EmbeddingRegularizedClassifier(SemiSupervisedClassifierMixin, TorchClassif
 
     .. math:: (1 - \lambda) \, L_\text{cross-entropy} + \lambda \, L_\text{penalty}
 
-    with one of three penalties, where :math:`x_i` is the embedding of clip i,
+    (binary cross-entropy for several labels per clip), with one of three penalties,
+    where :math:`x_i` is the embedding of clip i,
     :math:`y_i` the teacher's, and a hat says that a vector is scaled to length 1:
 
     - "con", Con-Reg: :math:`1 - \hat x_i^\top \hat y_i`, once a linear layer, trained
@@ -102,7 +98,8 @@ class EmbeddingRegularizedClassifier(SemiSupervisedClassifierMixin, TorchClassif
         Weight decay of AdamW.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the cross-entropy. "balanced" makes every class count
-        the same.
+        the same. With several labels per clip, "balanced" makes the clips with a label
+        count as much as those without it, and a dict is refused.
     validation_fraction : float in (0, 1) or None, default=None
         Share of the training clips that is set aside, stratified by class, to measure
         the validation losses, with their embeddings. None by default: where clips are
@@ -125,7 +122,7 @@ class EmbeddingRegularizedClassifier(SemiSupervisedClassifierMixin, TorchClassif
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The classes.
+        The classes; the numbers of the columns where ``y`` is a table of labels.
     history_ : dict of str to list of float
         Every loss of every epoch: ``train_loss``; with a teacher its parts
         ``train_classification`` and ``train_penalty``, before they are weighted; and
@@ -135,6 +132,8 @@ class EmbeddingRegularizedClassifier(SemiSupervisedClassifierMixin, TorchClassif
     modules_ : dict of str to torch.nn.Module
         The network, "module"; for "con", the linear layer "projection" too, which is
         kept to go on with a warm start.
+    multilabel_ : bool
+        Whether ``y`` is a table of several labels per clip.
     n_features_in_ : int
         Number of features of a row, or of bands of a spectrogram.
     n_iter_ : int
@@ -151,7 +150,9 @@ class EmbeddingRegularizedClassifier(SemiSupervisedClassifierMixin, TorchClassif
     -----
     A clip without a label, -1 beside at least two other classes, is drawn towards the
     teacher and is not named: where labels are scarcer than clips, the teacher says
-    what the others are like. Without a teacher such clips are left out.
+    what the others are like. Without a teacher such clips are left out. In a table of
+    several labels per clip, entries of -1 or NaN are unknown and left out of the loss,
+    and a clip without a label is a row of them.
 
     The embeddings of each teacher are centred and scaled to a mean square length of 1,
     and then stand side by side, so that several teachers count the same, whatever the
@@ -203,7 +204,7 @@ class EmbeddingRegularizedClassifier(SemiSupervisedClassifierMixin, TorchClassif
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **TorchClassifier._parameter_constraints,
+        **MultilabelClassifier._parameter_constraints,
         "penalty": [StrOptions({"auto", *PENALTIES}), None],
         "weight": [Interval(Real, 0, 1, closed="left")],
         "teachers": [str, Integral, list, tuple, None],
@@ -264,9 +265,10 @@ class EmbeddingRegularizedClassifier(SemiSupervisedClassifierMixin, TorchClassif
         ----------
         X : array-like of shape (n_clips, n_features) or (n_clips, n_bands, n_frames)
             The clips, as rows of features or as spectrograms in dB.
-        y : array-like of shape (n_clips,)
+        y : array-like of shape (n_clips,) or (n_clips, n_labels)
             Their classes: numbers or text. Beside at least two other classes, -1 says
-            that a clip has no label.
+            that a clip has no label. Or one column per label: 1 where it applies, 0
+            where it does not, -1 or NaN where that is not known.
         embeddings : array-like of shape (n_clips, n_dims), structured array, \
 DataFrame, list, dict or None, default=None
             What a pre-trained network makes of the same clips, for example
@@ -286,20 +288,26 @@ DataFrame, list, dict or None, default=None
         ValueError
             If ``X`` or ``embeddings`` is not finite or has the wrong shape, if a
             penalty is named and there are no embeddings, if ``embeddings`` has no
-            teacher of a name in ``teachers``, if ``y`` holds one class alone, or if the
-            training diverges.
+            teacher of a name in ``teachers``, if ``y`` holds one class alone or no
+            known label, or if the training diverges.
+
+        Warns
+        -----
+        UserWarning
+            If nothing is known of a label.
         """
         resume = self._can_resume()
         X = validate_clips(self, X, reset=not resume)
         y = self._validate_labels(X, y)
-        has_label = ~is_unlabeled(y)
+        has_label = self._has_label(y)
         self._set_classes(y[has_label], resume=resume)
         self.penalty_ = self._choose_penalty(embeddings)
         if self.penalty_ is None:
             self._train_on_labels(X[has_label], y[has_label], resume=resume)
         else:
             teacher = combine_embeddings(embeddings, len(X), self.teachers)
-            self._train_with_teacher(X, y, has_label, teacher, resume=resume)
+            self._n_teacher_dims = teacher.shape[1]
+            self._train_on_labels(X, y, teacher, resume=resume)
         return self
 
     def embed(self, X: ArrayLike) -> NDArray[np.float32]:
@@ -363,23 +371,6 @@ DataFrame, list, dict or None, default=None
 
     # Training
 
-    def _train_with_teacher(
-        self,
-        X: NDArray,
-        y: NDArray,
-        has_label: NDArray,
-        teacher: NDArray,
-        *,
-        resume: bool,
-    ) -> None:
-        self._n_teacher_dims = teacher.shape[1]
-        indices = np.searchsorted(self.classes_, y)
-        indices[~has_label] = UNLABELED
-        self._class_weights = compute_class_weight(
-            self.class_weight, classes=self.classes_, y=y[has_label]
-        ).astype(np.float32)
-        self._train(X, indices, teacher, labels=indices, resume=resume)
-
     def _train_batch(self, net: AudioNet, batch: Batch) -> Losses:
         X, *targets = batch
         return super()._train_batch(net, (self._augmented(net, X), *targets))
@@ -390,7 +381,7 @@ DataFrame, list, dict or None, default=None
         X, y, teacher = batch
         module: Any = net.modules["module"]
         embeddings = module.embed(X)  # (B, d)
-        classification = self._classification_loss(module.output(embeddings), y)
+        classification = self._label_loss(module.output(embeddings), y)
         if self.penalty_ == "con":
             embeddings = net.modules["projection"](embeddings)  # (B, D)
         elif self.penalty_ == "dis":
@@ -401,15 +392,6 @@ DataFrame, list, dict or None, default=None
             "penalty": penalty,
             "loss": (1 - self.weight) * classification + self.weight * penalty,
         }
-
-    def _classification_loss(
-        self, logits: torch.Tensor, y: torch.Tensor
-    ) -> torch.Tensor:
-        """Return the cross-entropy of the clips with a label: (B, K), (B,) -> ()."""
-        if (y == UNLABELED).all():
-            return 0 * logits.sum()
-        weights = torch.as_tensor(self._class_weights, device=logits.device)  # (K,)
-        return F.cross_entropy(logits, y, weight=weights, ignore_index=UNLABELED)
 
     def _augmented(self, net: AudioNet, X: torch.Tensor) -> torch.Tensor:
         augment = self.augmenter

@@ -13,14 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
-from torch.nn import functional as F
 
 from sklearn_audio._torch._arithmetic import suitable_threads
 from sklearn_audio._torch._batch_norm import reestimate_batch_norm
-from sklearn_audio._torch._classifier import TorchClassifier
 from sklearn_audio._torch._device import resolve_device
 from sklearn_audio._torch._estimator import N_SETTLING_BATCHES, Batch, as_images
 from sklearn_audio._torch._inference import map_in_chunks
+from sklearn_audio._torch._multilabel_classifier import MultilabelClassifier
 from sklearn_audio._torch._net import AudioNet, Losses
 from sklearn_audio._torch._weights import Weights, to_numpy
 from sklearn_audio.base import validate_clips
@@ -40,12 +39,12 @@ if TYPE_CHECKING:
     from skorch.callbacks import Callback
 
 
-class ReprogrammedClassifier(TorchClassifier):
+class ReprogrammedClassifier(MultilabelClassifier):
     r"""Put a pre-trained network to another use, without changing it.
 
     A frozen network :math:`f`, trained on other sounds, stands between a small
     transform :math:`t` of its input and a small map :math:`m` of its embedding [1]_.
-    Only these two are trained:
+    Only these two are trained, for one class per clip or for several labels per clip:
 
     .. math:: \min_{t, m}\; E_{x, y}\; \ell\bigl(m(f(t(x))), y\bigr)
 
@@ -91,6 +90,8 @@ class ReprogrammedClassifier(TorchClassifier):
         Weight decay of AdamW.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss. "balanced" makes every class count the same.
+        With several labels per clip, "balanced" makes the clips with a label count as
+        much as those without it, and a dict is refused.
     validation_fraction : float in (0, 1) or None, default=None
         Share of the training clips that is set aside, stratified by class, to measure
         the validation loss. None by default: where clips are scarce, none is to spare.
@@ -115,7 +116,7 @@ class ReprogrammedClassifier(TorchClassifier):
     backbone_checksum_ : str
         The sha256 of the backbone's weights.
     classes_ : ndarray of shape (n_classes,)
-        The classes.
+        The classes; the numbers of the columns where ``y`` is a table of labels.
     history_ : dict of str to list of float
         Every loss of every epoch: ``train_loss``, and ``valid_loss`` where clips are
         set aside.
@@ -124,6 +125,8 @@ class ReprogrammedClassifier(TorchClassifier):
     modules_ : dict of str to torch.nn.Module
         The network, under "module"; its parts are ``input_transform``, ``body`` and
         ``output_map``.
+    multilabel_ : bool
+        Whether ``y`` is a table of several labels per clip.
     n_features_in_ : int
         Number of features of a row, or of bands of a spectrogram.
     n_iter_ : int
@@ -178,7 +181,7 @@ class ReprogrammedClassifier(TorchClassifier):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **TorchClassifier._parameter_constraints,
+        **MultilabelClassifier._parameter_constraints,
         "backbone": [StrOptions(set(BACKBONES)), nn.Module, None],
         "weights": [str, os.PathLike, None],
         "input_transform": [StrOptions({"unet", "cnn"}), None],
@@ -253,12 +256,14 @@ class ReprogrammedClassifier(TorchClassifier):
 
     # Training
 
-    def _train_on_labels(self, X: NDArray, y: NDArray, **kwargs: Any) -> None:
+    def _train_on_labels(
+        self, X: NDArray, y: NDArray, *others: NDArray, **kwargs: Any
+    ) -> None:
         self._prepare_body(X, resume=kwargs["resume"])
         self._input_moments = float(X.mean()), float(X.std())
         if self.input_transform is None:  # they would be the same in every epoch
             X = self._embed(X)
-        super()._train_on_labels(X, y, **kwargs)
+        super()._train_on_labels(X, y, *others, **kwargs)
         weights = _trained(self.modules_["module"])
         self.n_trainable_parameters_ = sum(weight.numel() for weight in weights)
 
@@ -335,9 +340,7 @@ class ReprogrammedClassifier(TorchClassifier):
         X, y = batch
         module: Any = net.modules["module"]
         embeddings = X if self.input_transform is None else module.embed(X)  # (B, D)
-        logits = module.output_map(embeddings)  # (B, K)
-        weights = torch.as_tensor(self._class_weights, device=net.device)  # (K,)
-        return {"loss": F.cross_entropy(logits, y, weight=weights)}
+        return {"loss": self._label_loss(module.output_map(embeddings), y)}
 
     def _settle(self, net: AudioNet, batches: Iterable[Batch]) -> None:
         """Measure the statistics of the transform, and of nothing behind it."""

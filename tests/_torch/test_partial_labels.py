@@ -5,10 +5,15 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.dummy import DummyClassifier
+from sklearn.model_selection import train_test_split
+from sklearn.utils.class_weight import compute_class_weight
 
 from sklearn_audio._torch._partial_labels import (
+    balanced_label_weights,
     is_label_table,
+    label_strata,
     log_priors,
     validate_classes,
     validate_label_table,
@@ -37,6 +42,8 @@ def classes(y, X=X):
         (["a", "b"], False),
         (np.zeros((5, 1)), False),
         (np.zeros((5, 2, 2)), False),
+        (sparse.csr_matrix([[0, 1], [1, 1]]), True),
+        (sparse.csr_matrix([[0], [1]]), False),
         (None, False),
     ],
 )
@@ -199,3 +206,55 @@ def test_priors_weigh_what_is_less_sure():
     counts = 1 + np.array([1.5, 0.5, 0])
     found = log_priors(np.array([0, 0, 1, -1]), 3, np.array([2, 1, 1, 2]))
     np.testing.assert_allclose(np.exp(found), counts / counts.sum(), rtol=1e-6)
+
+
+def test_sparse_tables_are_tables():
+    dense = np.array([[0, 1], [1, 0], [0, 0], [1, 1]])
+    np.testing.assert_array_equal(table(sparse.csr_matrix(dense)), dense)
+
+
+def test_balanced_weights_are_those_of_scikit_learn_label_by_label():
+    rng = np.random.default_rng(0)
+    labels = (rng.random((50, 3)) < [0.1, 0.5, 0.8]).astype(float)
+    labels[rng.random(labels.shape) < 0.3] = NAN
+    weights = balanced_label_weights(labels)
+    for column, label in zip(weights.T, labels.T, strict=True):
+        known = label[~np.isnan(label)]
+        expected = compute_class_weight("balanced", classes=np.array([0, 1]), y=known)
+        np.testing.assert_allclose(column, expected, rtol=1e-6)
+    one_sided = balanced_label_weights(np.ones((6, 1)))
+    assert one_sided[:, 0].tolist() == [3, 0.5]
+    assert not balanced_label_weights(np.full((6, 1), NAN)).any()
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.1, 1 / 3, 0.5, 0.9])
+@pytest.mark.parametrize("n_labels", [1, 5, 40])
+@pytest.mark.parametrize("n_clips", [23, 200])
+def test_strata_can_be_split_and_keep_rare_labels(fraction, n_labels, n_clips):
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        labels = (rng.random((n_clips, n_labels)) < rng.random(n_labels) ** 3) * 1.0
+        labels[rng.random(labels.shape) < 0.2] = NAN
+        strata = label_strata(labels, fraction)
+        train, valid = train_test_split(
+            np.arange(n_clips), test_size=fraction, stratify=strata, random_state=seed
+        )
+        least = max(1 / fraction, 1 / (1 - fraction))
+        for stratum in np.unique(strata):
+            is_in = strata == stratum
+            assert is_in.sum() >= min(least, n_clips)
+            if 0 <= stratum < n_labels and is_in.sum() < n_clips:
+                assert (labels[is_in] == 1).any(axis=1).any()
+            assert is_in[train].any()
+            assert is_in[valid].any()
+
+
+def test_a_stratum_is_the_rarest_label_of_a_clip():
+    labels = np.zeros((40, 3))
+    labels[:30, 0] = 1
+    labels[5:15, 1] = 1  # beside the first
+    labels[14, 2] = 1  # of one clip alone
+    strata = label_strata(labels, 0.25)
+    expected = np.array([0] * 5 + [1] * 10 + [0] * 15 + [3] * 10)
+    expected[14] = 0  # with the largest, as there are too few others
+    np.testing.assert_array_equal(strata, expected)
