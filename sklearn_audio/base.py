@@ -220,12 +220,17 @@ def conformal_threshold(scores: NDArray, rate: float) -> float:
     threshold : float
         Clips that score below it are to be rejected. It is never below the lowest
         score: fewer than ``1 / rate - 1`` clips cannot tell so small a fraction apart,
-        and 1 of n + 1 fresh clips is then rejected.
+        and 1 of n + 1 fresh clips is then rejected. Of several equal scores, such as
+        a forest's, it rejects all or none, whichever is nearer to the rate.
     """
     # A rounding error must not cost a whole clip: .3 * 10 is below 3.
-    n_below = math.floor(rate * (len(scores) + 1) * (1 + 1e-9))
-    place = max(n_below, 1) - 1
-    return float(np.partition(scores, place)[place])
+    wanted = rate * (len(scores) + 1) * (1 + 1e-9)
+    place = max(math.floor(wanted), 1) - 1
+    threshold = np.partition(scores, place)[place]
+    n_lower, n_equal = np.sum(scores < threshold), np.sum(scores == threshold)
+    if n_equal > 1 and n_lower + n_equal - wanted < wanted - n_lower:
+        threshold = np.nextafter(threshold, np.inf)
+    return float(threshold)
 
 
 def calibration_splits(
@@ -273,9 +278,7 @@ def calibration_splits(
             )
     cv = default if cv is None else cv
     is_number = isinstance(cv, Integral)
-    splitter = (
-        _fold_splitter(int(cv), n_clips, y, groups) if is_number else check_cv(cv)
-    )
+    splitter = fold_splitter(int(cv), n_clips, y, groups) if is_number else check_cv(cv)
     with warnings.catch_warnings():
         # Whether the groups were heeded is checked below.
         warnings.filterwarnings("ignore", "The groups parameter is ignored")
@@ -288,10 +291,38 @@ def calibration_splits(
     return splits
 
 
-def _fold_splitter(
-    n_splits: int, n_clips: int, y: NDArray | None, groups: NDArray | None
+def fold_splitter(
+    n_splits: int,
+    n_clips: int,
+    y: NDArray | None,
+    groups: NDArray | None,
+    random_state: int | None = None,
 ) -> BaseCrossValidator:
-    """Return folds that are stratified by class and heed the groups."""
+    """Return folds that are stratified by class and heed the groups.
+
+    Parameters
+    ----------
+    n_splits : int
+        Number of folds, lowered to what clips, groups and the smallest class allow.
+    n_clips : int
+        Number of clips.
+    y : ndarray of shape (n_clips,) or None
+        The classes.
+    groups : ndarray of shape (n_clips,) or None
+        Speakers or source recordings.
+    random_state : int, optional
+        Seeds the shuffling of the clips; the folds are in order by default.
+
+    Returns
+    -------
+    splitter : BaseCrossValidator
+        Its ``split`` takes the same ``y`` and ``groups``.
+
+    Raises
+    ------
+    ValueError
+        If a class has one clip or one group alone.
+    """
     unit = "sample" if groups is None else "group"
     n_units = n_clips if groups is None else len(np.unique(groups))
     if y is not None:
@@ -304,9 +335,12 @@ def _fold_splitter(
             f"{owner} has one {unit} alone, so that no threshold can be calibrated out "
             f"of fold. Give at least 2 {unit}s, or ask for no threshold."
         )
-    if groups is None:
-        return KFold(n_splits) if y is None else StratifiedKFold(n_splits)
-    return GroupKFold(n_splits) if y is None else StratifiedGroupKFold(n_splits)
+    if y is None:
+        splitter: Any = KFold if groups is None else GroupKFold
+    else:
+        splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
+    shuffle = random_state is not None
+    return splitter(n_splits, shuffle=shuffle, random_state=random_state)
 
 
 def _check_groups_apart(cv: Any, training: NDArray, tested: NDArray) -> None:

@@ -126,6 +126,16 @@ def test_conformal_threshold_holds_on_average_over_small_samples(n_clips, rate):
 
 
 @pytest.mark.parametrize(
+    ("rate", "expected"),
+    [(0.05, 0.0), (0.14, 0.0), (0.16, 0.3), (0.3, 0.3), (0.6, 0.6)],
+)
+def test_equal_scores_are_rejected_together_where_that_is_nearer(rate, expected):
+    scores = np.repeat([0.1, 0.2, 0.3], [30, 30, 40])
+    threshold = conformal_threshold(scores, rate)
+    assert (scores < threshold).mean() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
     ("cv", "default", "expected"), [(None, 5, 5), (None, 4, 4), (3, 5, 3), (10, 5, 10)]
 )
 def test_number_of_folds(cv, default, expected):

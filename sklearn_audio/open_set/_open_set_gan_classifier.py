@@ -21,8 +21,10 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_audio._torch._random import draw_seed
 from sklearn_audio.augmentation import SpectrogramAugmenter
 from sklearn_audio.base import (
+    Split,
     calibration_splits,
     conformal_threshold,
+    fold_splitter,
     label_outliers,
     resolve_outlier_label,
     validate_clips,
@@ -59,6 +61,14 @@ class Outputs(NamedTuple):
     realness: NDArray  # (n,): the detector's logits; zero where there is none
 
 
+class Fold(NamedTuple):
+    """A network and its scores of the clips that it has not seen."""
+
+    member: OpenSetGANClassifier
+    rows: NDArray  # of these clips
+    scores: dict[str, NDArray]  # of these clips, by what is scored
+
+
 class OpenSetGANClassifier(OpenSetGAN):
     r"""Classifier that knows what it was not trained on, from few clips.
 
@@ -85,8 +95,10 @@ class OpenSetGANClassifier(OpenSetGAN):
     of the answers.
 
     Four networks, each trained on three quarters of the clips, answer together
-    (``ensemble=True``). The clips that each has not seen tell how familiar known clips
-    are, which sets the threshold ``offset_`` below which a clip is called unknown.
+    (``ensemble=True``). The scores of the clips that each has not seen set the
+    threshold ``offset_`` below which a clip is called unknown. As the mean of four
+    networks varies less than one of them, a fifth network, which leaves out some clips
+    of each fold, tells by how much, and is not kept.
 
     The default differs from the paper, by measurement on unseen speakers: spliced clips
     in place of generated ones, a plain first stage in place of scattering, four
@@ -553,16 +565,30 @@ class OpenSetGANClassifier(OpenSetGAN):
             self._forget()
         self.outlier_label_ = resolve_outlier_label(self.outlier_label, self.classes_)
         rate = None if self.outlier_label_ is None else self.rejection_rate
-        folds = []
+        splits: list[Split] = []
         if self.ensemble or rate:
-            folds = self._fit_folds(X, y, groups, resume=resume)
+            splits = calibration_splits(
+                self.cv, len(X), y=y, groups=groups, default=_N_FOLDS
+            )
+        if not resume:
+            self._noise: dict[str, float] = {}
+        crossing = []
+        if self.ensemble and rate and not self._noise:
+            crossing = [crossing_split(splits, y, groups, draw_seed(self.random_state))]
+        folds = self._fit_folds(X, y, [*splits, *crossing], resume=resume)
+        folds, witnesses = folds[: len(splits)], folds[len(splits) :]
         if self.ensemble:
-            self.estimators_ = [member for member, _ in folds]
+            self.estimators_ = [fold.member for fold in folds]
             self.history_ = mean_history([m.history_ for m in self.estimators_])
             self.n_iter_ = max(member.n_iter_ for member in self.estimators_)
         else:
             self._train_on_labels(X, y, resume=resume)
-        self._set_thresholds([scores for _, scores in folds], rate)
+        self._calibration_scores: dict[str, NDArray] = {}
+        self._offsets: dict[str, float] = {}
+        for witness in witnesses:
+            self._noise = noise_fractions(folds, witness)
+        if rate:
+            self._set_thresholds(folds, rate)
         return self
 
     def predict(self, X: ArrayLike) -> NDArray:
@@ -580,20 +606,20 @@ class OpenSetGANClassifier(OpenSetGAN):
         """
         outputs = self._outputs(X)
         labels = self.classes_[self._mean_logits(outputs).argmax(axis=1)]
-        if self.outlier_label_ is None or self.offset_ == -np.inf:
+        if not self._offsets:  # nothing is rejected
             return labels
         is_outlier = self._familiarity(outputs) < self.offset_
         return label_outliers(labels, is_outlier, self.outlier_label_)
 
     @property
     def calibration_scores_(self) -> NDArray[np.float64]:
-        """Scores of the training clips out of fold: ascending, by ``familiarity``."""
+        """Return scores of the training clips out of fold, in ascending order."""
         check_is_fitted(self)
         return self._calibration_scores.get(self.familiarity, np.empty(0))
 
     @property
     def offset_(self) -> float:
-        """The threshold that belongs to ``familiarity``."""
+        """Return the threshold of the score that ``familiarity`` names."""
         check_is_fitted(self)
         return self._offsets.get(self.familiarity, -np.inf)
 
@@ -700,36 +726,28 @@ class OpenSetGANClassifier(OpenSetGAN):
             self.__dict__.pop(name, None)
 
     def _fit_folds(
-        self, X: NDArray, y: NDArray, groups: ArrayLike | None, *, resume: bool
-    ) -> list[tuple[Self, dict[str, NDArray]]]:
-        """Fit a network a fold, and let it score the clips that it has not seen."""
-        splits = calibration_splits(
-            self.cv, len(X), y=y, groups=groups, default=_N_FOLDS
-        )
+        self, X: NDArray, y: NDArray, splits: list[Split], *, resume: bool
+    ) -> list[Fold]:
+        """Train a network for each fold, and let it score the clips of the others."""
+        state = check_random_state(self.random_state)
+        single = {"ensemble": False, "rejection_rate": None, "outlier_label": None}
+        members = [
+            clone(self).set_params(random_state=draw_seed(state), **single)
+            for _ in splits
+        ]
         if resume and self.ensemble:
-            members = self.estimators_
-        else:
-            state = check_random_state(self.random_state)
-            single = {"ensemble": False, "rejection_rate": None, "outlier_label": None}
-            members = [
-                clone(self).set_params(random_state=draw_seed(state), **single)
-                for _ in splits
-            ]
+            members[: len(self.estimators_)] = self.estimators_
         return Parallel(n_jobs=self.n_jobs)(
-            delayed(_fit_fold)(member, X, y, train, test)
-            for member, (train, test) in zip(members, splits, strict=True)
+            delayed(_fit_fold)(member, X, y, split)
+            for member, split in zip(members, splits, strict=True)
         )
 
-    def _set_thresholds(
-        self, folds: list[dict[str, NDArray]], rate: float | None
-    ) -> None:
+    def _set_thresholds(self, folds: list[Fold], rate: float) -> None:
         """Find a threshold for every score that ``familiarity`` can be set to later."""
-        self._calibration_scores = {}
-        self._offsets = {}
-        if not rate:
-            return
-        for name in folds[0]:
-            scores = np.concatenate([fold[name] for fold in folds])
+        for name in folds[0].scores:
+            scores = np.concatenate([fold.scores[name] for fold in folds])
+            if self.ensemble:
+                scores = ensemble_scores(scores, self._noise[name], len(folds))
             self._calibration_scores[name] = np.sort(scores)
             self._offsets[name] = conformal_threshold(scores, rate)
 
@@ -847,12 +865,74 @@ class OpenSetGANClassifier(OpenSetGAN):
 
 
 def _fit_fold(
-    member: OpenSetGANClassifier, X: NDArray, y: NDArray, train: NDArray, test: NDArray
-) -> tuple[OpenSetGANClassifier, dict[str, NDArray]]:
+    member: OpenSetGANClassifier, X: NDArray, y: NDArray, split: Split
+) -> Fold:
+    train, test = split
     member.fit(X[train], y[train])
     outputs = member._own_outputs(X[test])
     names = member._score_names
-    return member, {name: member._own_familiarity(name, outputs) for name in names}
+    scores = {name: member._own_familiarity(name, outputs) for name in names}
+    return Fold(member, test, scores)
+
+
+def crossing_split(
+    splits: list[Split], y: NDArray, groups: ArrayLike | None, seed: int
+) -> Split:
+    """Return a split that leaves out some clips of each fold.
+
+    A network that is trained on it and that of a fold then have clips in common that
+    neither has seen, and differ in their training clips as two folds do. Where there
+    are too few groups to cross the folds, it is one of these.
+    """
+    groups = None if groups is None else np.asarray(groups)
+    splitter = fold_splitter(len(splits), len(y), y, groups, random_state=seed)
+    n_classes = len(np.unique(y))
+    for train, test in splitter.split(y, y, groups):
+        if len(np.unique(y[train])) == n_classes:
+            return train, test
+    return splits[0]
+
+
+def noise_fractions(folds: list[Fold], witness: Fold) -> dict[str, float]:
+    r"""Return the fraction of each score's variance that is a network's own.
+
+    Two networks score a clip that neither has seen as :math:`b + w_1` and
+    :math:`b + w_2`: :math:`\mathrm{var}(w) = \mathrm{var}(w_1 - w_2) / 2`.
+    """
+    fractions = {}
+    n_clips = 1 + max(rows.max() for _, rows, _ in folds)
+    for name, others in witness.scores.items():
+        scores = np.full(n_clips, np.nan)
+        for fold in folds:
+            scores[fold.rows] = fold.scores[name]
+        noise = np.nanvar(scores[witness.rows] - others) / 2
+        fractions[name] = float(noise / max(np.nanvar(scores), 1e-12))
+    return fractions
+
+
+def ensemble_scores(scores: NDArray, noise: float, n_members: int) -> NDArray:
+    r"""Return how a mean over members would score clips that none of them has seen.
+
+    Scores of single networks vary more: by :math:`b + w` from clip to clip, where the
+    mean over M members varies by :math:`b + w / M`. They are drawn towards their mean
+    until they vary as little.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_clips,)
+        Each by the one member that has not seen the clip.
+    noise : float
+        :math:`w / (b + w)`.
+    n_members : int
+        M.
+
+    Returns
+    -------
+    scores : ndarray of shape (n_clips,)
+        In the same order.
+    """
+    variance = max(0.0, 1 - (1 - 1 / n_members) * noise)
+    return scores.mean() + np.sqrt(variance) * (scores - scores.mean())
 
 
 def mean_history(histories: list[dict[str, list[float]]]) -> dict[str, list[float]]:

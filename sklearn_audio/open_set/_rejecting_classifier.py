@@ -40,6 +40,8 @@ from sklearn_audio.base import (
     validate_labels,
 )
 
+_N_FOLDS = 10
+
 Familiarity = Callable[[Any, Any], NDArray]
 
 
@@ -125,10 +127,12 @@ class RejectingClassifier(MetaEstimatorMixin, ClassifierMixin, VersionedEstimato
         Fraction of fresh clips of the known classes that may be rejected; training
         clips of the known classes may be rejected, too. None or 0 rejects nothing.
     cv : int, splitter or None, default=None
-        How the clips are scored out of fold; None is 5. An integer is lowered to the
-        number of clips of the smallest class, or of its groups. Give ``groups`` to
-        ``fit`` where several clips have one speaker or source recording: no group is
-        then on both sides of a fold.
+        How the clips are scored out of fold; None is 10. With fewer folds ``fit`` takes
+        less time, and fewer clips are rejected than was asked for: the models of the
+        folds are trained on fewer clips than the final one, and are less certain. An
+        integer is lowered to the number of clips of the smallest class, or of its
+        groups. Give ``groups`` to ``fit`` where several clips have one speaker or
+        source recording: no group is then on both sides of a fold.
     n_jobs : int or None, default=None
         Folds that are fitted at once.
 
@@ -395,7 +399,9 @@ class RejectingClassifier(MetaEstimatorMixin, ClassifierMixin, VersionedEstimato
     def _out_of_fold_scores(
         self, X: Any, y: NDArray, groups: Any, fit_params: dict[str, Any]
     ) -> NDArray:
-        splits = calibration_splits(self.cv, len(y), y=y, groups=groups)
+        splits = calibration_splits(
+            self.cv, len(y), y=y, groups=groups, default=_N_FOLDS
+        )
         folds = Parallel(n_jobs=self.n_jobs)(
             delayed(self._score_fold)(X, y, train, test, fit_params)
             for train, test in splits

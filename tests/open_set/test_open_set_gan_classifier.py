@@ -1,5 +1,6 @@
 """The open-set GAN: it rejects, generates, encodes, and says when a game fails."""
 
+import copy
 import warnings
 
 import joblib
@@ -11,14 +12,20 @@ from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from sklearn_audio._torch._random import draw_seed
 from sklearn_audio.augmentation import SpectrogramAugmenter
-from sklearn_audio.base import conformal_threshold
+from sklearn_audio.base import calibration_splits, conformal_threshold
 from sklearn_audio.metrics import open_set_auroc
 from sklearn_audio.open_set import OpenSetGANClassifier
 from sklearn_audio.open_set import _open_set_gan as game_module
+from sklearn_audio.open_set._open_set_gan_classifier import (
+    Fold,
+    crossing_split,
+    ensemble_scores,
+    noise_fractions,
+)
 
 SMALL = OpenSetGANClassifier(
     width=4, gan_width=4, latent_dim=5, max_epochs=12, batch_size=16, cv=2
@@ -166,16 +173,118 @@ def test_one_network_is_calibrated_by_those_of_the_folds(sweeps):
 
 def test_groups_stay_together(sweeps):
     X, y, _ = sweeps
-    groups = np.arange(len(y)) % 4
+    groups = np.arange(len(y)) // 4
     seen = []
 
-    class Folds(GroupKFold):
-        def split(self, X, y=None, groups=None):
-            seen.append(groups)
-            return super().split(X, y, groups)
+    class Witness(OpenSetGANClassifier):
+        def fit(self, X, y, groups=None):
+            if not self.ensemble:
+                seen.append({clip.tobytes() for clip in X})
+            return super().fit(X, y, groups)
 
-    clone(SMALL).set_params(max_epochs=1, cv=Folds(2)).fit(X, y, groups=groups)
-    np.testing.assert_array_equal(seen, [groups])
+    model = Witness(**clone(SMALL).set_params(max_epochs=1, cv=3).get_params())
+    model.fit(X, y, groups=groups)
+    assert len(seen) == 4  # three folds, and a network that crosses them
+    for trained_on in seen:
+        kept = [clip.tobytes() in trained_on for clip in X]
+        assert 0 < np.mean(kept) < 1
+        per_group = np.add.reduceat(kept, np.arange(0, len(X), 4))
+        assert set(per_group) == {0, 4}
+
+
+def test_the_threshold_is_that_of_the_ensemble(sweeps):
+    X, y, _ = sweeps
+    model = clone(SMALL).set_params(max_epochs=2, rejection_rate=0.2).fit(X, y)
+    single = np.sort(
+        np.concatenate(
+            [
+                member.score_samples(X[rows])
+                for member, (_, rows) in zip(
+                    model.estimators_, StratifiedKFold(2).split(X, y), strict=True
+                )
+            ]
+        )
+    )
+    noise = model._noise["combined"]
+    assert noise > 0
+    expected = ensemble_scores(single, noise, 2)
+    np.testing.assert_allclose(model.calibration_scores_, expected, rtol=1e-6)
+    assert model.offset_ == conformal_threshold(model.calibration_scores_, 0.2)
+    # It is the spread of the scores that shrinks, and not their mean.
+    assert model.calibration_scores_.mean() == pytest.approx(single.mean())
+    assert model.calibration_scores_.std() < single.std()
+
+
+def test_calibrating_leaves_the_networks_as_they_are(sweeps):
+    X, y, _ = sweeps
+    model = clone(SMALL).set_params(max_epochs=2)
+    scores = [
+        clone(model).set_params(rejection_rate=rate).fit(X, y).score_samples(X)
+        for rate in (None, 0, 0.1)
+    ]
+    np.testing.assert_array_equal(scores[0], scores[2])
+    np.testing.assert_array_equal(scores[0], scores[1])
+
+
+@pytest.mark.parametrize("n_members", [1, 4])
+@pytest.mark.parametrize("rate", [0.05, 0.2])
+def test_scores_of_single_networks_calibrate_their_mean(n_members, rate):
+    """Clips vary by b, and each network's opinion of them by w."""
+    rng = np.random.default_rng(0)
+    clips, witness = rng.normal(size=(2, 4000))
+    opinions = rng.normal(scale=0.8, size=4000)
+    single = clips + opinions
+    rows = np.arange(0, 4000, 4)
+    folds = [
+        Fold(None, part, {"score": single[part]})
+        for part in np.array_split(np.arange(4000), 4)
+    ]
+    other = Fold(None, rows, {"score": clips[rows] + 0.8 * witness[rows]})
+    noise = noise_fractions(folds, other)["score"]
+    assert noise == pytest.approx(0.64 / 1.64, abs=0.03)
+    fresh = rng.normal(size=100_000) + rng.normal(
+        scale=0.8 / np.sqrt(n_members), size=100_000
+    )
+    threshold = conformal_threshold(ensemble_scores(single, noise, n_members), rate)
+    assert (fresh < threshold).mean() == pytest.approx(rate, abs=0.015)
+    if n_members > 1:
+        plain = (fresh < conformal_threshold(single, rate)).mean()
+        assert plain < rate - 0.02
+
+
+def test_a_split_that_crosses_the_folds():
+    y, groups = np.tile([0, 1, 2], 40), np.repeat(np.arange(20), 6)
+    folds = calibration_splits(4, 120, y=y, groups=groups)
+    train, test = crossing_split(folds, y, groups, seed=0)
+    assert set(y[train]) == {0, 1, 2}
+    assert not set(groups[train]) & set(groups[test])
+    assert len(train) + len(test) == 120
+    assert sum(len(np.intersect1d(test, fold)) > 0 for _, fold in folds) > 1
+    # Two groups can be parted in one way only.
+    groups = np.repeat([0, 1], 60)
+    folds = calibration_splits(None, 120, y=y, groups=groups)
+    _, test = crossing_split(folds, y, groups, seed=0)
+    assert len(set(groups[test])) == 1
+
+
+@pytest.mark.parametrize("change", [{"blur": 3.0}, {"ensemble": False}])
+def test_what_is_set_after_fit_changes_no_answer(sweeps, fitted, change):
+    X = sweeps[0]
+    model = copy.deepcopy(fitted).set_params(familiarity="sinkhorn")
+    answers, scores = model.predict(X), model.score_samples(X)
+    model.set_params(**change)
+    np.testing.assert_array_equal(model.predict(X), answers)
+    np.testing.assert_array_equal(model.score_samples(X), scores)
+
+
+def test_a_score_that_the_networks_cannot_give_is_refused(sweeps):
+    X, y, _ = sweeps
+    model = clone(SMALL).set_params(max_epochs=1).fit(X, y)
+    for name in ("detector", "latent"):
+        model.set_params(familiarity=name)
+        for call in (model.predict, model.score_samples):
+            with pytest.raises(ValueError, match=f"familiarity='{name}' is not one"):
+                call(X)
 
 
 def test_generated_clips_have_the_shape_and_the_range_of_real_ones(sweeps, fitted):

@@ -55,6 +55,43 @@ def test_rejects_as_many_fresh_known_clips_as_asked_for(classifier, rejection_ra
     assert np.mean(rates) == pytest.approx(rejection_rate, abs=0.02)
 
 
+def make_speakers(n_speakers, random_state):
+    """Return ten clips per speaker, whose voice moves all of them to one side."""
+    rng = np.random.default_rng(random_state)
+    y = np.tile([0, 1], 5 * n_speakers)
+    groups = np.repeat(np.arange(n_speakers), 10)
+    voices = rng.normal(scale=2.0, size=(n_speakers, 20))
+    X = rng.normal(size=(len(y), 20)) + voices[groups]
+    X[:, 0] += 8 * y
+    return X, y, groups
+
+
+@pytest.mark.parametrize("rejection_rate", [0.05, 0.2])
+def test_rejects_as_many_clips_of_fresh_speakers_as_asked_for(rejection_rate):
+    """Folds that part the speakers score clips of a voice that they know."""
+    X_fresh, _, _ = make_speakers(300, random_state=99)
+    rates = {True: [], False: []}
+    for seed in range(15):
+        X, y, groups = make_speakers(24, random_state=seed)
+        order = np.random.default_rng(seed).permutation(len(y))
+        for is_grouped, found in rates.items():
+            rejecting = RejectingClassifier(
+                KNeighborsClassifier(3),
+                familiarity=nearness,
+                rejection_rate=rejection_rate,
+            )
+            rejecting.fit(
+                X[order], y[order], groups=groups[order] if is_grouped else None
+            )
+            found.append((rejecting.predict(X_fresh) == -1).mean())
+    assert np.mean(rates[True]) == pytest.approx(rejection_rate, abs=0.03)
+    assert np.mean(rates[False]) > 2 * rejection_rate
+
+
+def nearness(classifier, X):
+    return -classifier.kneighbors(X)[0].mean(axis=1)
+
+
 def test_more_clips_do_not_reject_fewer_unknown_ones():
     """A threshold below every training clip falls with the number of clips."""
     X_unknown = np.random.default_rng(0).normal([1, 1], 0.5, size=(500, 2))
