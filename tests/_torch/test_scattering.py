@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from kymatio.scattering2d.filter_bank import morlet_2d
 from kymatio.scattering2d.frontend.numpy_frontend import ScatteringNumPy2D
 
+from sklearn_audio._torch import _scattering
 from sklearn_audio._torch._scattering import Scattering2D, n_scattering_channels
 
 
@@ -15,6 +17,9 @@ from sklearn_audio._torch._scattering import Scattering2D, n_scattering_channels
         ((5, 40), 2, 6),
         ((33, 47), 3, 4),
         ((20, 20), 1, 8),
+        # Longer than every filter, which is made on a part of the plane.
+        ((4, 250), 2, 8),
+        ((250, 5), 2, 16),
     ],
 )
 def test_equals_kymatio(image_shape, n_scales, n_angles):
@@ -24,6 +29,20 @@ def test_equals_kymatio(image_shape, n_scales, n_angles):
     actual = scattering(torch.from_numpy(x)).numpy()
     assert actual.shape[1] == n_scattering_channels(n_scales, n_angles)
     np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+def test_filters_of_long_rows_are_made_on_a_part_of_the_plane(monkeypatch):
+    n_pixels = []
+
+    def count_pixels(height, width, *args):
+        n_pixels.append(height * width)
+        return morlet_2d(height, width, *args)
+
+    monkeypatch.setattr(_scattering, "morlet_2d", count_pixels)
+    _scattering._wavelets.cache_clear()
+    Scattering2D((4, 4_000), n_scales=2, n_angles=4)
+    assert len(n_pixels) == 2 * 4  # once a scale and angle
+    assert max(n_pixels) < 1000
 
 
 def test_the_paper_has_81_channels():
