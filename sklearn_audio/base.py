@@ -6,8 +6,10 @@ the threshold below which a clip is called unknown.
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any
 
@@ -32,6 +34,8 @@ from sklearn_audio.exceptions import InconsistentVersionWarning
 NUMERIC_OUTLIER_LABEL = -1
 TEXT_OUTLIER_LABEL = "unknown"
 UNLABELED = -1
+# Squares of larger values, summed over a batch, may be infinite in single precision.
+_LARGEST_VALUE = 1e15
 
 Split = tuple[NDArray, NDArray]  # rows to train on and rows to score
 
@@ -40,7 +44,17 @@ class VersionedEstimator(BaseEstimator):
     """A scikit-learn estimator whose pickles know which version made them.
 
     scikit-learn checks versions only for its own classes.
+
+    A ``fit`` or ``partial_fit`` that fails leaves the estimator as it was, with what it
+    had learned before. To that end these methods replace what was learned, and never
+    change it in place.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in ("fit", "partial_fit", "fit_transform"):
+            if name in vars(cls):
+                setattr(cls, name, _whole_or_not_at_all(vars(cls)[name]))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_sklearn_audio_version": __version__}
@@ -54,6 +68,22 @@ class VersionedEstimator(BaseEstimator):
                 stacklevel=2,
             )
         super().__setstate__(state)
+
+
+def _whole_or_not_at_all(fit: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``fit``, which puts back all attributes where it fails."""
+
+    @functools.wraps(fit)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        before = dict(vars(self))
+        try:
+            return fit(self, *args, **kwargs)
+        except BaseException:  # an interrupt from the keyboard, too
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return wrapper
 
 
 def validate_clips(estimator: BaseEstimator, X: Any, *, reset: bool) -> NDArray:
@@ -101,6 +131,32 @@ def validate_clips(estimator: BaseEstimator, X: Any, *, reset: bool) -> NDArray:
             f"shape {estimator.input_shape_}. Use the same front end for both."
         )
     return X
+
+
+def refuse_huge_values(estimator: BaseEstimator, X: NDArray) -> None:
+    """Raise where the variance of ``X`` might be infinite in single precision.
+
+    A network that begins with batch normalisation would see nothing but zeros.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        The estimator that was given ``X``.
+    X : ndarray of shape (n_clips, ...), dtype float32
+        The clips.
+
+    Raises
+    ------
+    ValueError
+        If a value is beyond 1e15.
+    """
+    largest = max(X.max(), -X.min())
+    if largest > _LARGEST_VALUE:
+        raise ValueError(
+            f"X holds values up to {largest:.2g}, whose squares are infinite in the "
+            f"single precision of {type(estimator).__name__}. Scale X, for example by "
+            "StandardScaler."
+        )
 
 
 def validate_labels(estimator: BaseEstimator, y: Any) -> NDArray:
@@ -167,7 +223,7 @@ def resolve_outlier_label(outlier_label: Any, classes: NDArray) -> Any:
             f"The outlier label {label!r} is also a class, so that nothing will be "
             "rejected. Give outlier_label= a label that is not a class.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=5,
         )
         return None
     if isinstance(outlier_label, str) != is_text:

@@ -299,6 +299,15 @@ def test_bad_input(estimator, spectrograms):
         fitted.predict(X[:, :, :-1])
 
 
+@every_torch_classifier
+def test_huge_values_are_refused(estimator, spectrograms):
+    X, y = spectrograms
+    for huge in (1e20 * X, -1e30 * X):
+        with pytest.raises(ValueError, match=r"values up to .*e\+.*Scale X"):
+            clone(estimator).fit(huge.astype(np.float32), y)
+    clone(estimator).set_params(max_epochs=1).fit((1e12 * X).astype(np.float32), y)
+
+
 def test_nothing_is_left_in_torchs_global_generator(spectrograms):
     before = torch.random.get_rng_state()
     clone(SMALL_RESNET).set_params(max_epochs=1).fit(*spectrograms)

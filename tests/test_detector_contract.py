@@ -225,6 +225,25 @@ def test_odd_clips_have_finite_scores(detector, spectrograms, make_odd):
 
 
 @every_torch_detector
+def test_a_clip_of_huge_values_is_anomalous(detector, spectrograms):
+    X, _ = spectrograms
+    fitted = clone(detector).set_params(max_epochs=2).fit(X[:60])
+    for size in (1e20, -1e20, 1e37):
+        huge = X[:2] + np.float32(size) * (np.arange(16) % 3 == 0)
+        assert np.isfinite(fitted.score_samples(huge)).all()
+        assert fitted.predict(huge).tolist() == [-1, -1]
+
+
+@every_torch_detector
+def test_clips_of_a_single_frame(detector, spectrograms):
+    X = np.random.default_rng(0).normal(size=(80, 12, 1))
+    X[60:, 4:7] += 6
+    fitted = clone(detector).set_params(max_epochs=30).fit(X[:40])
+    y = np.repeat([1, -1], [20, 20])
+    assert partial_auc(y, fitted.score_samples(X[40:]), max_fpr=1.0) > 0.85
+
+
+@every_torch_detector
 def test_a_hundred_thousand_rows(detector):
     X = np.random.default_rng(0).normal(size=(100_000, 4)).astype(np.float32)
     fitted = clone(detector).set_params(width=1, max_epochs=1, batch_size=8192).fit(X)

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from sklearn_audio._torch._estimator import Batch, TorchEstimator
 from sklearn_audio._torch._net import AudioNet, Losses
-from sklearn_audio.base import validate_clips, validate_labels
+from sklearn_audio.base import refuse_huge_values, validate_clips, validate_labels
 
 
 class TorchClassifier(ClassifierMixin, TorchEstimator):
@@ -121,6 +121,7 @@ class TorchClassifier(ClassifierMixin, TorchEstimator):
         """Check the data of a fit; say whether it continues the last one."""
         resume = self._can_resume()
         X = validate_clips(self, X, reset=not resume)
+        refuse_huge_values(self, X)
         y = self._validate_labels(X, y)
         self._set_classes(y, resume=resume)
         return X, y, resume

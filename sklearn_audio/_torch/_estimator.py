@@ -6,7 +6,7 @@ import copy
 import itertools
 from collections.abc import Callable, Iterable
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -142,9 +142,10 @@ class TorchEstimator(VersionedEstimator):
             Whether this is but one of many calls: a single epoch, nothing set aside.
         """
         seed = draw_seed(self.random_state)
-        net = self._resumed_net(seed) if resume else self._new_net(seed)
         whole = ArrayDataset(*arrays), None
         train, valid = whole if partial else self._split(arrays, labels, seed)
+        self._refuse_one_clip(len(train), len(arrays[0]))
+        net = self._resumed_net(seed) if resume else self._new_net(seed)
         n_epochs = 1 if partial else self.max_epochs
         net.train_split = None if valid is None else predefined_split(valid)
         net.callbacks = self._make_callbacks(n_epochs, has_valid=valid is not None)
@@ -180,22 +181,49 @@ class TorchEstimator(VersionedEstimator):
             ) from error
         return ArrayDataset(*arrays, rows=train), ArrayDataset(*arrays, rows=valid)
 
+    def _refuse_one_clip(self, n_trained: int, n_clips: int) -> None:
+        """Batch normalisation has nothing to measure on a single clip."""
+        if n_trained >= 2:
+            return
+        name, fraction = type(self).__name__, self.validation_fraction
+        if n_clips >= 2:
+            raise ValueError(
+                f"{name} needs at least 2 clips to train on, but validation_fraction="
+                f"{fraction} of {n_clips} clips leaves 1 sample. Give a smaller "
+                "fraction, more clips, or None."
+            )
+        raise ValueError(
+            f"{name} needs at least 2 clips to train on, but X holds 1 sample. Give "
+            "more clips at a time."
+        )
+
     def _new_net(self, seed: int) -> AudioNet:
-        self._architecture = self._module_arguments()
+        self._architecture = self._planned_architecture()
         with seeded_initialisation(seed):
             modules = self._build_modules()
         return self._initialised_net(modules, seed)
 
+    def _planned_architecture(self) -> dict[str, dict[str, Any]]:
+        """Return the arguments of the modules that the settings ask for, no others."""
+        arguments = self._module_arguments()
+        return {name: arguments[name] for name in self._module_classes}
+
     def _resumed_net(self, seed: int) -> AudioNet:
-        architecture = self._module_arguments()
+        architecture = self._planned_architecture()
         if architecture != self._architecture:
             raise ValueError(
                 f"warm_start and partial_fit need the networks of the first fit, made "
                 f"with {self._architecture}, but now they would be made with "
                 f"{architecture}. Set warm_start=False to start anew."
             )
-        # A loaded dump holds weights and no optimiser, which then starts afresh.
-        return self._net or self._initialised_net(self.modules_, seed)
+        # Copies, so that the last solution is still there should this training fail.
+        net = self._initialised_net(self._copied_modules(), seed)
+        if self._net is not None:  # a loaded dump holds weights and no optimiser
+            net.take_over(self._net)
+        return net
+
+    def _copied_modules(self) -> dict[str, nn.Module]:
+        return copy.deepcopy(self.modules_)
 
     def _initialised_net(self, modules: dict[str, nn.Module], seed: int) -> AudioNet:
         net = AudioNet(
@@ -282,6 +310,15 @@ class TorchEstimator(VersionedEstimator):
         tags.input_tags.two_d_array = True
         tags.input_tags.three_d_array = True
         return tags
+
+    def _twin(self) -> Self:
+        """Return an estimator that can train on while this one stays as it is.
+
+        Scikit-learn's and Python's own copies forget the optimisers.
+        """
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
 
     def _can_resume(self) -> bool:
         return self.warm_start and self.__sklearn_is_fitted__()

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 
 from sklearn_audio._torch._classifier import TorchClassifier
-from sklearn_audio.base import validate_clips
+from sklearn_audio.base import refuse_huge_values, validate_clips
 
 
 class IncrementalClassifier(TorchClassifier):
@@ -41,8 +41,10 @@ class IncrementalClassifier(TorchClassifier):
         Raises
         ------
         ValueError
-            If the first call lacks ``classes``, or if ``y`` holds other classes.
+            If ``X`` holds a single clip, if the first call lacks ``classes``, or if
+            ``y`` holds other classes.
         """
+        self._validate_params()  # scikit-learn does so before the first call alone
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' needs all labels at once, which partial_fit "
@@ -50,6 +52,7 @@ class IncrementalClassifier(TorchClassifier):
             )
         resume = self.__sklearn_is_fitted__()
         X = validate_clips(self, X, reset=not resume)
+        refuse_huge_values(self, X)
         y = self._validate_labels(X, y)
         self._announce_classes(classes, resume=resume)
         strangers = np.setdiff1d(y, self.classes_)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from skorch import NeuralNet
+from skorch.history import History
 from skorch.utils import TeeGenerator
 from torch import nn
 
@@ -95,6 +97,19 @@ class AudioNet(NeuralNet):
         for name, optimizer in self.make_optimizers(self).items():
             setattr(self, f"{name}_", optimizer)
         return self
+
+    def take_over(self, former: AudioNet) -> None:
+        """Go on where another net has stopped, with the settings of this one.
+
+        Its history, its random numbers, and the moments of its optimisers are copied;
+        learning rates, weight decay and the like are not.
+        """
+        self.generator.set_state(former.generator.get_state())
+        self.history_: History = History(former.history)
+        for name, optimizer in self.optimizers.items():
+            if type(former.optimizers[name]) is type(optimizer):
+                moments = copy.deepcopy(former.optimizers[name].state_dict()["state"])
+                optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
 
     def train(self, dataset: ArrayDataset, n_epochs: int) -> None:
         """Train for some epochs, or until a callback has seen enough.

@@ -87,7 +87,7 @@ def validate_label_table(
 def warn_of_unknown_labels(labels: NDArray) -> None:
     """Warn of columns of a table in which every entry is missing: (n, L).
 
-    The warning names the caller of ``fit``, five calls above.
+    The warning names the caller of ``fit``, six calls above.
     """
     unheard_of = np.flatnonzero(np.isnan(labels).all(axis=0))
     if len(unheard_of):
@@ -95,7 +95,7 @@ def warn_of_unknown_labels(labels: NDArray) -> None:
             f"{NOTHING_KNOWN} of the labels in the columns {unheard_of.tolist()} of "
             "y: what is predicted for them means nothing. Leave the columns out.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
 

@@ -54,8 +54,9 @@ class ConvAutoencoderDetector(ReconstructionDetector):
         Whether each band of a spectrogram loses its median over time first. What is
         anomalous then is what happens in a clip, and not how loud its background is,
         which differs between recordings more than between a normal clip and one with
-        an event in it. Rows of features are left as they are. Set it to False for
-        pictures, and where an anomaly may last as long as the clip.
+        an event in it. Rows of features and spectrograms of a single frame are left as
+        they are. Set it to False for pictures, and where an anomaly may last as long as
+        the clip.
     contamination : float in (0, 0.5], default=0.05
         Share of the training clips that are called anomalous, which sets ``offset_``.
         Fresh normal clips are copied a little worse than these, so that a few more of

@@ -166,7 +166,7 @@ class NearestNeighborsDetector(OutlierMixin, VersionedEstimator):
                 f"n_neighbors={self.n_neighbors} is lowered to {n_others}, for X holds "
                 f"only {len(clips)} clips. Give more clips, or a lower n_neighbors.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         self.n_neighbors_ = min(self.n_neighbors, n_others)
         self.nearest_neighbors_ = NearestNeighbors(

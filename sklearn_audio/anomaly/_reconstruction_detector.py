@@ -23,6 +23,9 @@ from sklearn_audio.base import validate_clips
 # The few values beyond these quantiles of the training clips are beyond what a decoder
 # can make, so that one odd clip does not squeeze all others.
 _RANGE = (0.001, 0.999)
+# In scaled clips: squares of what is much larger are infinite in single precision, and
+# no number would say how anomalous such clips are.
+_LARGEST_VALUE = 1e6
 # Enough to learn the usual errors of bands from, evenly spread over the training clips.
 _MOST_CLIPS = 10_000
 
@@ -137,13 +140,15 @@ class ReconstructionDetector(TorchDetector):
 
     def _centres(self, X: torch.Tensor) -> torch.Tensor:
         """Return what clips lose: (B, F, T) -> (B, F, 1), or zero."""
-        if X.ndim < 3 or not self.with_centering:
+        # A single frame is its own median, and would lose everything.
+        if X.ndim < 3 or X.shape[-1] == 1 or not self.with_centering:
             return torch.zeros((), device=X.device)
         return X.median(dim=-1, keepdim=True).values
 
     def _scaled(self, X: torch.Tensor) -> torch.Tensor:
         middle, half = self._scale
-        return (X - self._centres(X) - middle) / half
+        x = (X - self._centres(X) - middle) / half
+        return x.clamp(-_LARGEST_VALUE, _LARGEST_VALUE)
 
 
 def mean_absolute_error(X: torch.Tensor, copy: torch.Tensor) -> torch.Tensor:

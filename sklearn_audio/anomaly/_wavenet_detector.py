@@ -21,6 +21,9 @@ from sklearn_audio.base import validate_clips
 if TYPE_CHECKING:
     from skorch.callbacks import Callback
 
+# In standard deviations: how anomalous a clip is that reaches it is beyond doubt.
+_LARGEST_VALUE = 1e6
+
 
 class GatedLayer(nn.Module):
     """Filter the past by a dilated convolution, gated by another one.
@@ -314,7 +317,8 @@ class WaveNetDetector(TorchDetector):
             for moment in (self.mean_, self.scale_)
         )
         bands = X if X.ndim == 3 else X[:, None]  # (B, F, T)
-        x = (bands - mean) / scale  # (B, F, T)
+        # Squares of what is much larger are infinite in single precision.
+        x = ((bands - mean) / scale).clamp(-_LARGEST_VALUE, _LARGEST_VALUE)  # (B, F, T)
         return (x - network(x)).square().mean(dim=1)
 
     def _prediction_errors(self, X: NDArray) -> NDArray[np.float64]:

@@ -308,7 +308,7 @@ class LogMelSpectrogram(DataFrameOutputMixin, VersionedEstimator):
                 f"The mel bands {mel_power.empty_filters} are empty: with n_fft="
                 f"{self.n_fft}, {self.sample_rate} Hz are too coarsely resolved for "
                 f"n_mels={self.n_mels}. Raise n_fft, or lower n_mels.",
-                stacklevel=4,
+                stacklevel=5,
             )
         clips = check_waveforms(collect_clips(self, X, reset=True))
         n_frames = self.n_frames or mel_power.n_frames(clips[0].size)

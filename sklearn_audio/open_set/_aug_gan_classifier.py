@@ -340,7 +340,7 @@ class AugGANClassifier(GANClassifier):
             "classification": real_loss,
             "fake": fake_loss,
             "feature_matching": matching,
-            "diversity": diversity(fake, clips),
+            "diversity": diversity(self._to_game(fake), self._to_game(clips)),
         }
 
     def _validate_batch(self, net: AudioNet, batch: Batch) -> Losses:

@@ -149,7 +149,7 @@ class GANClassifier(TorchClassifier):
                 "lr_generator, try another random_state, or set use_spectral_norm=True "
                 "where there is a detector.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=6,
             )
 
     # The scale of the game

@@ -736,7 +736,11 @@ class OpenSetGANClassifier(OpenSetGAN):
             for _ in splits
         ]
         if resume and self.ensemble:
-            members[: len(self.estimators_)] = self.estimators_
+            settings = self.get_params(deep=False) | single
+            del settings["random_state"]
+            members[: len(self.estimators_)] = [
+                member._twin().set_params(**settings) for member in self.estimators_
+            ]
         return Parallel(n_jobs=self.n_jobs)(
             delayed(_fit_fold)(member, X, y, split)
             for member, split in zip(members, splits, strict=True)

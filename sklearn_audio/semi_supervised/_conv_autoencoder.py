@@ -268,7 +268,7 @@ class ConvAutoencoder(
         """
         self._check_settings()
         resume = self._can_resume()
-        X = self._at_least_two(validate_clips(self, X, reset=not resume))
+        X = validate_clips(self, X, reset=not resume)
         return self._fit_clips(X, resume=resume)
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -293,9 +293,10 @@ class ConvAutoencoder(
         ValueError
             As :meth:`fit`.
         """
+        self._validate_params()  # scikit-learn does so before the first call alone
         self._check_settings()
         resume = self.__sklearn_is_fitted__()
-        X = self._at_least_two(validate_clips(self, X, reset=not resume))
+        X = validate_clips(self, X, reset=not resume)
         return self._fit_clips(X, resume=resume, partial=True)
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
@@ -361,14 +362,6 @@ class ConvAutoencoder(
                 f"corruption={self.corruption} of the patches cannot be blanked out "
                 "with objective='masked'. Give a share below 1."
             )
-
-    def _at_least_two(self, X: NDArray) -> NDArray:
-        if len(X) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs at least 2 clips to train on, but X "
-                "holds 1 sample."
-            )
-        return X
 
     def _fit_clips(
         self, clips: NDArray | RowStack, *, resume: bool, partial: bool = False

@@ -27,7 +27,7 @@ from sklearn_audio._torch._partial_labels import (
     log_priors,
     validate_label_weight,
 )
-from sklearn_audio.base import UNLABELED, validate_clips
+from sklearn_audio.base import UNLABELED, refuse_huge_values, validate_clips
 from sklearn_audio.semi_supervised._attention_network import AttentionNetwork
 from sklearn_audio.semi_supervised._mean_teacher import MeanTeacher, ramp_up
 from sklearn_audio.semi_supervised._partial_label_classifier import (
@@ -356,6 +356,7 @@ class MeanTeacherClassifier(PartialLabelClassifier, TorchEstimator):
         """
         resume = self._can_resume()
         X = validate_clips(self, X, reset=not resume)
+        refuse_huge_values(self, X)
         targets = self._learn_labels(X, y, resume=resume)
         weights = validate_label_weight(label_weight, targets.shape)
         # What weighs nothing is not known: thresholds are not tuned on it, either.

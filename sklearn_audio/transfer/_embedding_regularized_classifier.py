@@ -20,7 +20,11 @@ from sklearn_audio._torch._multilabel_classifier import MultilabelClassifier
 from sklearn_audio._torch._net import AudioNet, Losses
 from sklearn_audio._torch._resnet import ResNet
 from sklearn_audio.augmentation import SpectrogramAugmenter
-from sklearn_audio.base import SemiSupervisedClassifierMixin, validate_clips
+from sklearn_audio.base import (
+    SemiSupervisedClassifierMixin,
+    refuse_huge_values,
+    validate_clips,
+)
 from sklearn_audio.transfer._embedding_penalties import PENALTIES
 from sklearn_audio.transfer._teacher_embeddings import combine_embeddings
 
@@ -298,6 +302,7 @@ DataFrame, list, dict or None, default=None
         """
         resume = self._can_resume()
         X = validate_clips(self, X, reset=not resume)
+        refuse_huge_values(self, X)
         y = self._validate_labels(X, y)
         has_label = self._has_label(y)
         self._set_classes(y[has_label], resume=resume)

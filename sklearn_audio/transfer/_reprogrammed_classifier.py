@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
 from collections.abc import Iterable, Mapping
@@ -318,6 +319,11 @@ class ReprogrammedClassifier(MultilabelClassifier):
         modules = super()._build_modules()
         modules["module"].body = self._body
         return modules
+
+    def _copied_modules(self) -> dict[str, nn.Module]:
+        """Copy what is trained, around the backbone of this fit."""
+        module: Any = self.modules_["module"]
+        return copy.deepcopy(self.modules_, {id(module.body): self._body})
 
     def _new_net(self, seed: int) -> AudioNet:
         net = super()._new_net(seed)

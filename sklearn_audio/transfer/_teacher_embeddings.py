@@ -93,6 +93,7 @@ def _standardised(embeddings: Any, name: str, n_clips: int) -> NDArray[np.float3
             "for several teachers, give a structured array with one field per teacher, "
             "or pandas.concat({name: DataFrame, ...}, axis=1)."
         )
-    centred = X - X.mean(axis=0)
+    # In single precision squares of 1e20 would be infinite.
+    centred = X - X.mean(axis=0, dtype=np.float64)
     size = np.sqrt(np.square(centred).sum(axis=1).mean())
-    return centred / size if size else centred
+    return (centred / (size or 1.0)).astype(np.float32)

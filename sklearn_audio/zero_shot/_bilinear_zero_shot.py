@@ -436,7 +436,13 @@ class BilinearZeroShot(CompatibilityModel):
             self._solve(clips, labels, vectors, weights, known)
         else:
             self._descend(clips, labels, vectors, weights, resume=resume)
-        self._learn_temperature(self._score(clips, classes), labels)
+        scores = self._score(clips, classes)
+        if not np.isfinite(scores).all():
+            raise ValueError(
+                f"X holds values up to {np.abs(X).max():.2g}, and the scores overflow "
+                "single precision. Set standardize=True or normalize=True, or scale X."
+            )
+        self._learn_temperature(scores, labels)
         return self
 
     def _check_combination(self) -> None:

@@ -244,8 +244,10 @@ def mean_over_frames(X: NDArray) -> NDArray:
 
 def unit(rows: NDArray) -> NDArray:
     """Give rows the length 1; rows of zeros stay as they are: (n, d) -> (n, d)."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)  # (n, 1)
-    return rows / np.where(lengths > 0, lengths, 1)
+    # In single precision squares of 1e20 would be infinite, and those of 1e-25 zero.
+    squares = np.einsum("nd,nd->n", rows, rows, dtype=np.float64)
+    lengths = np.sqrt(np.where(squares > 0, squares, 1))[:, np.newaxis]  # (n, 1)
+    return np.divide(rows, lengths, out=np.empty_like(rows), casting="unsafe")
 
 
 def fit_temperature(scores: NDArray, y: NDArray[np.intp]) -> float:

@@ -336,6 +336,13 @@ def test_a_search_finds_out_which_teachers_help(container, routing, clips):
     np.testing.assert_array_equal(search.predict_proba(X), alone.predict_proba(X))
 
 
+@pytest.mark.parametrize("size", [1e-30, 1e20])
+def test_the_size_of_a_teacher_does_not_matter(size, clips):
+    _, _, E = clips
+    combined = combine_embeddings(size * E, len(E))
+    np.testing.assert_allclose(combined, combine_embeddings(E, len(E)), atol=1e-5)
+
+
 def test_a_teacher_that_says_nothing_is_no_error(clips):
     X, y, E = clips
     for penalty in PENALTIES:

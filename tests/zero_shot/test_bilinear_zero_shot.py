@@ -320,6 +320,23 @@ def test_the_scale_of_the_features_and_a_constant_one_do_not_matter(vectors, see
     np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("size", [1e-30, 1e20, 1e37])
+def test_lengths_neither_overflow_nor_vanish(size, vectors, seen):
+    X, y = seen
+    X = (X / np.abs(X).max()).astype(np.float32)
+    expected = make(vectors, standardize=False).fit(X, y).decision_function(X)
+    X = np.float32(size) * X
+    model = make(vectors, standardize=False).fit(X, y)
+    np.testing.assert_allclose(model.decision_function(X), expected, atol=1e-4)
+
+
+def test_scores_that_overflow_are_refused(vectors, seen):
+    X, y = seen
+    model = make(vectors, standardize=False, normalize=False)
+    with pytest.raises(ValueError, match=r"values up to .*e\+20.*normalize=True"):
+        model.fit(np.float32(1e20 / np.abs(X).max()) * X, y)
+
+
 # -- Classes ---------------------------------------------------------------------------
 
 
