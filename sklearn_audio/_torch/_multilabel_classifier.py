@@ -30,6 +30,7 @@ from sklearn_audio.base import (
     UNLABELED,
     SemiSupervisedClassifierMixin,
     is_unlabeled,
+    refuse_huge_values,
     validate_clips,
 )
 
@@ -81,6 +82,7 @@ class MultilabelClassifier(TorchClassifier):
         """
         resume = self._can_resume()
         X = validate_clips(self, X, reset=not resume)
+        refuse_huge_values(self, X)
         y = self._validate_labels(X, y)
         has_label = self._has_label(y)
         self._set_classes(y[has_label], resume=resume)
