@@ -273,17 +273,20 @@ def test_networks_move_by_their_own_optimisers(
 def test_mixed_clips_have_mixed_and_smoothed_labels(
     one_batch_an_epoch, record_steps, monkeypatch
 ):
-    def halve(X, targets, alpha, generator):
-        assert alpha == 0.4
-        return (X + X.flip(0)) / 2, (targets + targets.flip(0)) / 2
+    def blend(values):
+        return 0.75 * values + 0.25 * values.roll(1, dims=0)
 
-    monkeypatch.setattr(shared_module, "mixup", halve)
+    def blend_clips(X, targets, alpha, generator):
+        assert alpha == 0.4
+        return blend(X), blend(targets)
+
+    monkeypatch.setattr(shared_module, "mixup", blend_clips)
     model, X, y = one_batch_an_epoch
     model.set_params(mixup_alpha=0.4, label_smoothing=0.3, fake_weight=0.0)
     step = record_steps(model.set_params(class_weight=None), X, y)[0]
     clips, targets = 0.9 * step.batch[0] + 1.0, torch.eye(3)[step.batch[1]]
-    mixed = 0.7 * (targets + targets.flip(0)) / 2 + 0.3 / 3
-    logits = step.before["module"]((clips + clips.flip(0)) / 2)
+    mixed = 0.7 * blend(targets) + 0.3 / 3
+    logits = step.before["module"](blend(clips))
     loss = -(mixed * logits.log_softmax(dim=1)).sum(dim=1).mean()
     step.assert_gradient(1, loss, "module")
 
