@@ -137,6 +137,19 @@ def test_a_step_on_mixed_clips(clips, record_steps, monkeypatch):
     step.assert_gradient(0, loss, "module")
 
 
+def test_a_step_towards_several_labels(clips, partial_labels, record_steps):
+    plain = {"dropout": 0.0, "class_weight": None}
+    step = record_steps(fine_tuned(**plain), clips[0], partial_labels[1])[0]
+    X, labels = step.batch
+    network = step.before["module"]
+    logits = network.head(network.encoder(0.9 * X + 1.0).flatten(1))
+    known = ~labels.isnan()
+    smoothed, z = 0.8 * labels[known] + 0.1, logits[known]
+    losses = smoothed * torch.log1p(torch.exp(-z))
+    losses = losses + (1 - smoothed) * torch.log1p(torch.exp(z))
+    step.assert_gradient(0, losses.mean(), "module")
+
+
 def test_encoder_and_head_move_at_rates_of_their_own(clips, record_steps, assert_adam):
     steps = record_steps(fine_tuned(lr_encoder=1e-4), *clips)
     rates = [

@@ -37,6 +37,28 @@ def cross_entropy(logits, y):
     return (weights[y] * losses).sum() / weights[y].sum()
 
 
+@pytest.fixture(scope="module")
+def table():
+    """Three labels per clip, a third of which nobody knows."""
+    rng = np.random.default_rng(2)
+    return np.where(rng.random((18, 3)) < 0.3, -1, rng.integers(0, 2, size=(18, 3)))
+
+
+def binary_cross_entropy(logits, labels):
+    """Return the mean over known entries; both answers to a label weigh the same."""
+    total, weights = 0.0, 0.0
+    for column, z in zip(labels.T, logits.T, strict=True):
+        for answer in (0, 1):
+            which = column == answer
+            weight = (~column.isnan()).sum() / (2 * which.sum())
+            losses = torch.log1p(torch.exp(z[which] if answer == 0 else -z[which]))
+            total, weights = (
+                total + weight * losses.sum(),
+                weights + weight * len(losses),
+            )
+    return total / weights
+
+
 # EmbeddingRegularizedClassifier
 
 
@@ -122,6 +144,15 @@ def test_clips_without_a_label_follow_the_teacher_alone(
     step.assert_gradient(0, loss, "module", "projection")
 
 
+def test_a_step_towards_several_labels(clips, table, embeddings, record_steps):
+    step = record_steps(taught(), clips[0], table, embeddings=embeddings)[0]
+    X, labels, teacher = step.batch
+    own = step.before["module"].embed(0.9 * X + 1.0)
+    loss = 0.7 * binary_cross_entropy(step.before["module"].output(own), labels)
+    loss = loss + 0.3 * con_regularisation(step, own, teacher)
+    step.assert_gradient(0, loss, "module", "projection")
+
+
 def test_without_a_teacher_a_step_is_that_of_a_classifier(clips, record_steps):
     step = record_steps(taught(), *clips)[0]
     logits = step.before["module"](0.9 * step.batch[0] + 1.0)
@@ -169,6 +200,18 @@ def test_a_step_of_reprogramming(clips, record_steps, assert_adam, input_transfo
         logits = module.output_map(frozen_network()(shown))
         step.assert_gradient(0, cross_entropy(logits, y), "module")
     assert_adam(steps, "module", 0, lr=1e-3, decay=0.1)
+
+
+def test_a_step_of_reprogramming_for_several_labels(clips, table, record_steps):
+    X = clips[0] / 40 + 1
+    model = ReprogrammedClassifier(backbone=frozen_network(), **ONE_BATCH)
+    step = record_steps(model, X, table)[0]
+    module = step.before["module"]
+    mean, deviation = step.batch[0].mean(), step.batch[0].std(correction=0)
+    images = (step.batch[0][:, None] - mean) / deviation
+    shown = (module.input_transform(images) * deviation + mean)[:, 0]
+    logits = module.output_map(frozen_network()(shown))
+    step.assert_gradient(0, binary_cross_entropy(logits, step.batch[1]), "module")
 
 
 def test_the_backbone_stays_and_the_u_net_settles(clips, record_steps, assert_settled):
