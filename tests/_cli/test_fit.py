@@ -104,6 +104,20 @@ def test_options_reach_the_classifier(fit, out, sounds):
     assert classifier.outlier_label_ == "?"
 
 
+def test_the_rejection_rate_sets_the_threshold(fit, out, sounds):
+    paths, y = load_audio_folder(sounds, return_X_y=True)
+    offsets = []
+    for rate in (0.05, 0.25, 0.6):
+        # The first one is the default.
+        fit(sounds, "--force", *["--rejection-rate", rate][: 2 * len(offsets)])
+        expected = by_hand().set_params(rejectingclassifier__rejection_rate=rate)
+        model = joblib.load(out)[-1]
+        assert model.rejection_rate == rate
+        assert model.offset_ == expected.fit(paths, y)[-1].offset_
+        offsets.append(model.offset_)
+    assert offsets[0] < offsets[1] < offsets[2]
+
+
 def test_the_network_is_seeded_and_keeps_quiet_later(run, tmp_path, sounds):
     models = []
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):

@@ -193,12 +193,20 @@ def test_keeps_the_best_epoch(clips):
     assert np.argmin(losses) == len(losses) - 4
 
 
-def test_mixing_smoothing_and_weights_train_too(clips):
+def test_validation_neither_mixes_nor_drops_nor_augments(clips):
     X, y = clips
+    weights = np.array([5.0, 1.0, 0.2])
     classifier = small(
-        mixup_alpha=0.4, label_smoothing=0.1, class_weight="balanced", max_epochs=20
+        max_epochs=1,
+        mixup_alpha=0.4,
+        label_smoothing=0.3,
+        class_weight=dict(enumerate(weights)),
     ).fit(X, y)
-    assert classifier.score(X, y) > 0.8
+    batch = torch.from_numpy(X), torch.from_numpy(y)
+    found = classifier._validate_batch(classifier._net, batch)["loss"].item()
+    log_p = np.log(classifier.predict_proba(X))
+    losses = -(0.7 * np.eye(3)[y] + 0.1) * weights * log_p
+    assert found == pytest.approx(losses.sum() / weights[y].sum(), rel=1e-4)
 
 
 def test_from_paper_has_every_setting_of_the_paper():
@@ -241,6 +249,7 @@ def test_the_papers_settings_run_on_a_small_scale(clips):
     paper = CAEPretrainedClassifier.from_paper(max_epochs=2, n_hidden=8)
     paper.set_params(autoencoder__width=2, autoencoder__max_epochs=1, random_state=0)
     assert paper.fit(X / 80, y).n_iter_ <= 2
+    assert paper.modules_["module"].head[0].out_features == 8
 
 
 def test_warm_start_goes_on_without_pretraining(clips):

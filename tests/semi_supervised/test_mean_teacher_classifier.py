@@ -222,6 +222,40 @@ def test_the_teacher_is_who_is_asked(clips):
     assert not np.allclose(asked, other, atol=1e-3)
 
 
+@pytest.mark.parametrize("kind", ["labels", "classes"])
+def test_the_teacher_is_who_is_validated(kind, clips, classes):
+    X, y, _ = clips if kind == "labels" else classes
+    pairs = []
+
+    class Watched(MeanTeacherClassifier):
+        def _validate_batch(self, net, batch):
+            X, targets, _ = batch
+            found = super()._validate_batch(net, batch)["loss"]
+            losses = [
+                known_cross_entropy(net.modules[name](X), targets)
+                for name in ("module", "student")
+            ]
+            pairs.append((found.item(), *losses))
+            return {"loss": found}
+
+    Watched(**SMALL, decay=0.9, validation_fraction=0.4).fit(X, y)
+    found, of_teacher, of_student = np.transpose(pairs)
+    assert len(found) == 3
+    np.testing.assert_allclose(found, of_teacher, rtol=1e-4)
+    assert not np.allclose(found[1:], of_student[1:], rtol=1e-3)
+
+
+def known_cross_entropy(logits, targets):
+    """Return the mean over what is known: of labels by themselves, or of classes."""
+    z, targets = logits.numpy().astype(float), targets.numpy()
+    if targets.ndim == 2:
+        absent = np.log1p(np.exp(z))
+        return (absent - targets * z)[~np.isnan(targets)].mean()
+    known = np.flatnonzero(targets >= 0)
+    log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    return -log_p[known, targets[known]].mean()
+
+
 def test_without_decay_the_teacher_is_the_student(clips):
     X, y, _ = clips
     modules = small(decay=0.0).fit(X, y).modules_
