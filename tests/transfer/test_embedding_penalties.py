@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
 from sklearn_audio.transfer._embedding_penalties import (
+    _SMALLEST,
     PENALTIES,
     con_penalty,
     dis_penalty,
     distance_correlation,
     distance_correlation_penalty,
+    roots,
 )
 
 
@@ -133,6 +135,24 @@ def test_distance_correlation_sees_what_correlation_does_not():
     x = np.linspace(-1, 1, 101)[:, None]
     assert abs(np.corrcoef(x[:, 0], x[:, 0] ** 2)[0, 1]) < 1e-9
     assert of(distance_correlation, x, x**2) > 0.4
+
+
+def test_equal_rows_correlate_with_nothing():
+    X, Y = samples(0)
+    equal = np.repeat(X[:1], len(X), axis=0)
+    for pair in [(equal, Y), (X, equal), (equal, equal)]:
+        assert of(distance_correlation, *pair) == 0
+
+
+def test_roots_of_rounding_errors_are_zeros_without_a_gradient():
+    factors = np.array([0, 0.5, 1, 2, 2e6])
+    squares = torch.tensor((factors * _SMALLEST) ** 2, requires_grad=True)
+    expected = np.where(factors < 1, 0, factors * _SMALLEST)
+    found = roots(squares)
+    np.testing.assert_allclose(found.detach(), expected, rtol=1e-12)
+    found.sum().backward()
+    gradient = np.divide(0.5, expected, out=np.zeros(5), where=expected > 0)
+    np.testing.assert_allclose(squares.grad, gradient, rtol=1e-12)
 
 
 @every_penalty
