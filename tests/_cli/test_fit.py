@@ -65,7 +65,7 @@ def by_hand(sample_rate=16000, frame=512):
     return make_pipeline(
         AudioLoader(sample_rate=sample_rate, duration=0.5),
         LogMelSpectrogram(sample_rate, n_fft=frame, hop_length=frame, n_mels=32),
-        RejectingClassifier(classifier),
+        RejectingClassifier(classifier, cv=5),
     )
 
 
