@@ -68,11 +68,19 @@ def estimate_mixture(
     means = memberships.T @ z / counts[:, None]  # (K, Z)
     gaps = z - means[:, None]  # (K, n, Z)
     weighted = memberships.T[:, :, None] * gaps  # (K, n, Z)
-    covariances = weighted.mT @ gaps / counts[:, None, None]  # (K, Z, Z)
     if covariance_type == "diag":
-        covariances = torch.diag_embed(covariances.diagonal(dim1=1, dim2=2))
-    covariances, factors = _regularised(covariances)
+        variances = (weighted * gaps).sum(dim=1) / counts[:, None]  # (K, Z)
+        covariances, factors = _diagonal(variances)
+    else:
+        covariances, factors = _regularised(weighted.mT @ gaps / counts[:, None, None])
     return Mixture(counts / counts.sum(), means, covariances, factors)
+
+
+def _diagonal(variances: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return diagonal covariances, enlarged as all are, and their factors."""
+    scales = variances.mean(dim=1, keepdim=True).detach()
+    enlarged = variances + _JITTERS[0] * scales + _SMALLEST_VARIANCE  # (K, Z)
+    return torch.diag_embed(enlarged), torch.diag_embed(enlarged.sqrt())
 
 
 def _regularised(covariances: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
