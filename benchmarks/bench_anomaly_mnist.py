@@ -32,6 +32,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -39,7 +40,6 @@ import numpy as np
 import torch
 from anomaly_protocol import PAPER_SIZE
 from harness import Row, real_data, run_benchmark, seconds_of
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from pyod.models.anogan import AnoGAN
 from pyod.models.deep_svdd import DeepSVDD
@@ -51,6 +51,7 @@ from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import OneClassSVM
+from trials import Scores, run_trials
 
 from sklearn_audio.anomaly import (
     ConvAutoencoderDetector,
@@ -77,11 +78,16 @@ class Split(NamedTuple):
     is_normal: NDArray  # of the test
 
 
-class Result(NamedTuple):
-    """What one system reaches on one split."""
+class Trial(NamedTuple):
+    """One system on one digit, in one split."""
 
-    auc: float
-    seconds: float
+    system: str
+    digit: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.system}, digit {self.digit}, seed {self.seed}"
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
@@ -197,26 +203,25 @@ def judge(detector: Any, split: Split) -> float:
     return float(roc_auc_score(split.is_normal, scores))
 
 
-def judge_all(images: Images, normal: int, seed: int, quick: bool) -> dict[str, Result]:
-    split = draw_split(images, normal, seed)
-    results = {}
-    for name, detector in make_detectors(seed, quick).items():
-        seconds = seconds_of(lambda fitted=detector: fitted.fit(split.X))
-        results[name] = Result(judge(detector, split), seconds)
-    for familiarity in OTHER_SCORES:  # of the last one, after the same training
+def judge_trial(images: Images, quick: bool, trial: Trial) -> Scores:
+    """Return the seconds of a fit, and an AUC per row that the fit serves."""
+    split = draw_split(images, trial.digit, trial.seed)
+    detector = make_detectors(trial.seed, quick)[trial.system]
+    seconds = seconds_of(lambda: detector.fit(split.X))
+    aucs = {trial.system: judge(detector, split)}
+    for familiarity in OTHER_SCORES if trial.system == "GMGANDetector" else ():
         detector.set_params(familiarity=familiarity)
-        auc = judge(detector, split)
-        results[f"{name}, {familiarity}"] = Result(auc, results[name].seconds)
-    return results
+        aucs[f"{trial.system}, {familiarity}"] = judge(detector, split)
+    return {**aucs, "seconds": seconds}
 
 
-def summarised(system: str, results: list[list[Result]]) -> Row:
-    """Return the row of a system, from its results by seed and digit."""
-    aucs = np.array([[result.auc for result in of_seed] for of_seed in results])
+def summarised(row: str, results: list[list[Scores]]) -> Row:
+    """Return a row of the table, from its results by seed and digit."""
+    aucs = np.array([[result[row] for result in of_seed] for of_seed in results])
     by_seed = aucs.mean(axis=1)
-    seconds = [result.seconds for of_seed in results for result in of_seed]
+    seconds = [result["seconds"] for of_seed in results for result in of_seed]
     return {
-        "system": system,
+        "system": row,
         "auc": f"{by_seed.mean():.3f} ± {by_seed.std():.3f}",
         **{f"digit_{i}": f"{auc:.3f}" for i, auc in enumerate(aucs.mean(axis=0))},
         "n_seeds": len(results),
@@ -227,15 +232,28 @@ def summarised(system: str, results: list[list[Result]]) -> Row:
 def measure(n_runs: int, quick: bool) -> list[Row]:
     images = make_pictures() if quick else read_mnist()
     digits = range(len(np.unique(images.y)))
-    flat = Parallel(n_jobs=1 if quick else 2)(
-        delayed(judge_all)(images, digit, seed, quick)
+    systems = list(make_detectors(0, quick))
+    trials = [
+        Trial(system, digit, seed)
         for seed in range(n_runs)
+        for system in systems
         for digit in digits
+    ]
+    results = run_trials(
+        partial(judge_trial, images, quick), trials, n_jobs=1 if quick else 2
     )
-    by_seed = [flat[i : i + len(digits)] for i in range(0, len(flat), len(digits))]
+    by_system = {
+        system: [
+            [results[Trial(system, digit, seed).name] for digit in digits]
+            for seed in range(n_runs)
+        ]
+        for system in systems
+    }
     return [
-        summarised(system, [[trial[system] for trial in trials] for trials in by_seed])
-        for system in flat[0]
+        summarised(row, of_system)
+        for of_system in by_system.values()
+        for row in of_system[0][0]
+        if row != "seconds"
     ]
 
 
