@@ -105,6 +105,13 @@ class ConvAutoencoderDetector(ReconstructionDetector):
     GMGANDetector : Adds a discriminator and a density of the latent vectors.
     sklearn_audio.inspection.ReconstructionDisplay : Shows what is copied.
 
+    Notes
+    -----
+    A :class:`~sklearn.exceptions.ConvergenceWarning` reports a collapsed encoder, which
+    maps all clips to one vector, a collapsed decoder, which reconstructs all clips as
+    one, and reconstructions that are worse than the mean of the training clips after
+    100 training steps or more.
+
     References
     ----------
     .. [1] Oh, D. and Yun, I. (2018). "Residual error based anomaly detection using

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
@@ -41,8 +39,6 @@ if TYPE_CHECKING:
 # What a score is, and the sum of all; each column is higher for stranger clips.
 SCORES = ("latent", "energy", "reconstruction", "band_errors")
 _BETAS = (0.5, 0.999)
-# Latent vectors that spread by less, as a part of their size, are all one vector.
-_COLLAPSED = 1e-4
 
 
 class GMGANDetector(ReconstructionDetector):
@@ -72,8 +68,8 @@ class GMGANDetector(ReconstructionDetector):
     ----------
     latent_dim : int, default=4
         Dimensions of the latent vectors. The fewer, the less of a foreign clip can be
-        copied. A full covariance matrix takes many more clips a batch than there are of
-        them.
+        copied. A full covariance matrix needs many more clips per batch than latent
+        dimensions.
     n_components : int, default=4
         Components of the mixture.
     covariance_type : {"full", "diag"}, default="full"
@@ -85,6 +81,8 @@ class GMGANDetector(ReconstructionDetector):
     adversarial : {"feature", "minimax"}, default="feature"
         :math:`L_{adv}`: the squared difference of the discriminator's features of clips
         and copies, as GANomaly has it, or the loss of a GAN, as the paper prints it.
+        In place of the paper's :math:`\log(1 - D(x'))`, whose gradient vanishes when
+        the discriminator is right, it is :math:`-\log D(x')`.
     familiarity : str, default="band_errors"
         What :meth:`score_samples` returns, with a minus sign. It is not named
         ``score``, which scikit-learn takes for a method.
@@ -98,8 +96,12 @@ class GMGANDetector(ReconstructionDetector):
         - "latent": the paper's distance of :math:`z` and :math:`z'`;
         - "energy": the energy of :math:`z`;
         - "sum": the sum of all four, each standardised on the training clips.
+    reconstruction : {"mean", "norm"}, default="mean"
+        How the absolute errors of a clip are combined in the reconstruction loss: their
+        mean, so that ``reconstruction_weight`` suits clips of any size, or their sum,
+        which is the L1 norm :math:`\lVert x - x' \rVert_1` of the paper.
     reconstruction_weight : float, default=50
-        :math:`w_i`. The paper's is 1; 50 is GANomaly's.
+        :math:`w_i`. The paper's is 1, for the norm; 50 is GANomaly's, for the mean.
     adversarial_weight : float, default=5
         :math:`w_a`.
     latent_weight : float, default=1
@@ -192,9 +194,11 @@ class GMGANDetector(ReconstructionDetector):
     Cholesky factor, as where there are fewer clips than dimensions, as much is added on
     the diagonal as it takes.
 
-    A collapsed encoder, which maps all clips to one vector, is reported by a
-    :class:`~sklearn.exceptions.ConvergenceWarning`; a loss that is no longer finite
-    ends the fit with an error.
+    A :class:`~sklearn.exceptions.ConvergenceWarning` reports a collapsed encoder, which
+    maps all clips to one vector, a collapsed decoder, which reconstructs all clips as
+    one, and reconstructions that are worse than the mean of the training clips after
+    100 training steps or more. A loss that is no longer finite ends the fit with an
+    error.
 
     References
     ----------
@@ -232,6 +236,7 @@ class GMGANDetector(ReconstructionDetector):
         "covariance_type": [StrOptions({"full", "diag"})],
         "adversarial": [StrOptions({"feature", "minimax"})],
         "familiarity": [StrOptions({*SCORES, "sum"})],
+        "reconstruction": [StrOptions({"mean", "norm"})],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
         "adversarial_weight": [Interval(Real, 0, None, closed="left")],
         "latent_weight": [Interval(Real, 0, None, closed="left")],
@@ -240,6 +245,11 @@ class GMGANDetector(ReconstructionDetector):
         "covariance_penalty": [Interval(Real, 0, None, closed="left")],
         "lr_discriminator": [Interval(Real, 0, None, closed="neither")],
     }
+
+    _remedy: ClassVar[str] = (
+        "Lower lr or energy_weight, raise reconstruction_weight, or try another "
+        "random_state."
+    )
 
     _module_classes: ClassVar[dict[str, type[nn.Module]]] = {
         "encoder": Encoder,
@@ -258,6 +268,7 @@ class GMGANDetector(ReconstructionDetector):
         width: int = 8,
         adversarial: str = "feature",
         familiarity: str = "band_errors",
+        reconstruction: str = "mean",
         reconstruction_weight: float = 50.0,
         adversarial_weight: float = 5.0,
         latent_weight: float = 1.0,
@@ -284,6 +295,7 @@ class GMGANDetector(ReconstructionDetector):
         self.width = width
         self.adversarial = adversarial
         self.familiarity = familiarity
+        self.reconstruction = reconstruction
         self.reconstruction_weight = reconstruction_weight
         self.adversarial_weight = adversarial_weight
         self.latent_weight = latent_weight
@@ -306,12 +318,20 @@ class GMGANDetector(ReconstructionDetector):
 
     @classmethod
     def from_paper(cls, **parameters: Any) -> Self:
-        """Return a detector with the settings that the paper prints.
+        """Return a detector with the settings of the paper.
 
-        Loss weights, the minimax game, and the distance of latent vectors as the score.
-        Where the paper is silent, the settings are those of the works that it builds
-        on: width and learning rates of GANomaly, the mixture of DAGMM. Neither says how
-        many epochs a few hundred clips need; here it is 50.
+        The paper gives the loss weights, for a reconstruction loss that is a norm, the
+        adversarial loss, and the distance of latent vectors as the score. What it does
+        not give is taken from the works that it builds on: width, latent dimensions,
+        learning rates and batch size of GANomaly, the mixture and the weights of its
+        loss of DAGMM. Like DAGMM's, the energy is the mean over a batch, where Eq. 7
+        of the paper prints a sum, which would depend on the batch size.
+
+        Two settings are ours. The covariances are diagonal, because full ones of 100
+        dimensions cannot be estimated from a batch of 64 clips. Training takes 50
+        epochs: none of the works says how many a few hundred clips need. Where a
+        :class:`~sklearn.exceptions.ConvergenceWarning` reports that reconstructions
+        are worse than the mean, raise ``max_epochs``.
 
         Parameters
         ----------
@@ -324,13 +344,24 @@ class GMGANDetector(ReconstructionDetector):
             Not fitted yet.
         """
         paper = {
+            "latent_dim": 100,
+            "n_components": 4,
+            "covariance_type": "diag",
             "width": 64,
             "adversarial": "minimax",
             "familiarity": "latent",
+            "reconstruction": "norm",
             "reconstruction_weight": 1.0,
+            "adversarial_weight": 5.0,
+            "latent_weight": 1.0,
+            "energy_weight": 0.05,
+            "density_weight": 0.1,
+            "covariance_penalty": 0.005,
             "with_centering": False,
             "max_epochs": 50,
+            "batch_size": 64,
             "lr": 2e-4,
+            "lr_discriminator": 2e-4,
         }
         return cls(**{**paper, **parameters})
 
@@ -401,8 +432,9 @@ class GMGANDetector(ReconstructionDetector):
         self, net: AudioNet, x: torch.Tensor, z: torch.Tensor, copy: torch.Tensor
     ) -> Losses:
         again = net.modules["auxiliary_encoder"](copy)  # (B, Z)
+        n_values = x[0].numel() if self.reconstruction == "norm" else 1
         return {
-            "reconstruction": mean_absolute_error(x, copy).mean(),  # Eq. 3
+            "reconstruction": n_values * mean_absolute_error(x, copy).mean(),  # Eq. 3
             "latent": (z - again).norm(dim=1).mean(),  # Eq. 4
         }
 
@@ -431,8 +463,8 @@ class GMGANDetector(ReconstructionDetector):
         reestimate_batch_norm(net.modules["auxiliary_encoder"], copies)
         return copies
 
-    def _train_on_clips(self, X: NDArray, *, resume: bool) -> None:
-        super()._train_on_clips(X, resume=resume)
+    def _learn_scores(self, X: NDArray) -> None:
+        super()._learn_scores(X)
         estimation = self.modules_["estimation"]
 
         def place(X: torch.Tensor) -> torch.Tensor:
@@ -445,20 +477,8 @@ class GMGANDetector(ReconstructionDetector):
         self.weights_ = mixture.weights.numpy()
         self.means_ = mixture.means.numpy()
         self.covariances_ = mixture.covariances.numpy()
-        self._warn_of_collapse(X, z)
         parts = self._score_parts(X)
         self._standards = parts.mean(axis=0), np.maximum(parts.std(axis=0), 1e-12)
-
-    def _warn_of_collapse(self, X: NDArray, z: torch.Tensor) -> None:
-        is_collapsed = z.std(dim=0).max() < _COLLAPSED * z.abs().max()
-        if is_collapsed and (X[:1] != X).any():
-            warnings.warn(
-                f"The encoder of {type(self).__name__} has collapsed: all clips have "
-                "the same latent vector. Lower lr or energy_weight, or try another "
-                "random_state.",
-                ConvergenceWarning,
-                stacklevel=6,
-            )
 
     # Inference
 

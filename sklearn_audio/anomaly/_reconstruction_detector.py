@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import warnings
 from collections.abc import Iterable
 from numbers import Integral
 from typing import Any, ClassVar
@@ -10,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
@@ -26,8 +29,16 @@ _RANGE = (0.001, 0.999)
 # In scaled clips: squares of what is much larger are infinite in single precision, and
 # no number would say how anomalous such clips are.
 _LARGEST_VALUE = 1e6
-# Enough to learn the usual errors of bands from, evenly spread over the training clips.
+# Enough to learn the usual errors of bands from.
 _MOST_CLIPS = 10_000
+# Latent vectors, or reconstructions, that spread by a smaller part of their size, or of
+# the spread of the clips, are the same for all clips.
+_COLLAPSED = 1e-4
+# Noise cannot be reconstructed: errors are then those of the mean clip, and a little
+# above these while the networks still learn.
+_LARGEST_ERROR_RATIO = 1.1
+# After fewer training steps, bad reconstructions only say that training was short.
+_JUDGED_STEPS = 100
 
 
 class ReconstructionDetector(TorchDetector):
@@ -49,6 +60,9 @@ class ReconstructionDetector(TorchDetector):
         "with_centering": ["boolean"],
         "width": [Interval(Integral, 1, None, closed="left")],
     }
+
+    # What to do about collapsed networks.
+    _remedy: ClassVar[str] = "Lower lr, or try another random_state."
 
     def encode(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return latent vectors of clips.
@@ -92,12 +106,32 @@ class ReconstructionDetector(TorchDetector):
             # Constant clips have no range.
             self._scale = float((low + high) / 2), float(half) if half > 0 else 1.0
         super()._train_on_clips(X, resume=resume)
+        self._learn_scores(X)
+        self._warn_of_collapse(X)
+
+    def _learn_scores(self, X: NDArray) -> None:
+        """Measure on the training clips what scores compare with."""
 
         def measure(X: torch.Tensor) -> torch.Tensor:
             return band_errors(*self._compared(X))  # (B, W, F)
 
-        some = X[:: -(-len(X) // _MOST_CLIPS)]
-        self._usual_errors = usual_errors(self._infer(some, measure).astype(np.float64))
+        errors = self._infer(_some(X), measure)
+        self._usual_errors = usual_errors(errors.astype(np.float64))
+
+    def _warn_of_collapse(self, X: NDArray) -> None:
+        """Warn if networks make the same of all clips, or worse than their mean."""
+        n_steps = self.n_iter_ * math.ceil(len(X) / self.batch_size)
+        X = _some(X)
+        # A decoder makes nothing beyond -1 and 1, and one odd clip counts as any other.
+        x = self._scaled(torch.from_numpy(X)).clamp(-1, 1)  # (n, F, T)
+        if (x == x[:1]).all():
+            return
+        z = torch.from_numpy(self._infer(X, self._encoded))  # (n, Z)
+        copies = self._infer(X, lambda X: self._compared(X)[1])  # (n, F, T)
+        fault = _fault(x, z, torch.from_numpy(copies), n_steps)
+        if fault:
+            message = f"{fault.format(type(self).__name__)} {self._remedy}"
+            warnings.warn(message, ConvergenceWarning, stacklevel=6)
 
     def _settle(self, net: AudioNet, batches: Iterable[Batch]) -> None:
         """Measure the batch statistics one network after the other."""
@@ -154,3 +188,47 @@ class ReconstructionDetector(TorchDetector):
 def mean_absolute_error(X: torch.Tensor, copy: torch.Tensor) -> torch.Tensor:
     """Return how far copies are from their clips, value by value: (B, ...) -> (B,)."""
     return (X - copy).abs().flatten(1).mean(dim=1)
+
+
+def _some(X: NDArray) -> NDArray:
+    """Return as many clips as it takes, evenly spread: (n, ...) -> (n', ...)."""
+    return X[:: -(-len(X) // _MOST_CLIPS)]
+
+
+def _fault(
+    x: torch.Tensor, z: torch.Tensor, copies: torch.Tensor, n_steps: int
+) -> str | None:
+    """Return what is wrong with latent vectors or copies, or None.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_clips, ...)
+        Scaled clips, not all the same.
+    z : Tensor of shape (n_clips, latent_dim)
+        Their latent vectors.
+    copies : Tensor of shape (n_clips, ...)
+        Their reconstructions.
+    n_steps : int
+        Training steps taken.
+
+    Returns
+    -------
+    fault : str or None
+        A sentence with a gap for the name of the estimator.
+    """
+    if z.std(dim=0).max() < _COLLAPSED * z.abs().max():
+        return "The encoder of {} has collapsed: all clips have the same latent vector."
+    if (copies - copies[:1]).abs().mean() < _COLLAPSED * (x - x[:1]).abs().mean():
+        return (
+            "The decoder of {} has collapsed: all clips have the same reconstruction."
+        )
+    error = (x - copies).abs().mean()
+    mean_error = (x - x.mean(dim=0)).abs().mean()
+    if n_steps < _JUDGED_STEPS or error <= _LARGEST_ERROR_RATIO * mean_error:
+        return None
+    return (
+        "The reconstructions of {} are worse than the mean of the training clips: "
+        f"their mean absolute error is {error:.3g} where that of the mean is "
+        f"{mean_error:.3g}, on a scale from -1 to 1. Train for more epochs. If that "
+        "does not help, the networks have collapsed."
+    )

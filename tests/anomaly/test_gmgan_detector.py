@@ -13,6 +13,7 @@ from sklearn_audio.anomaly import ConvAutoencoderDetector, GMGANDetector
 SMALL = GMGANDetector.from_paper(
     latent_dim=3,
     n_components=2,
+    covariance_type="full",
     width=4,
     with_centering=True,
     max_epochs=4,
@@ -33,6 +34,29 @@ def clips():
 @pytest.fixture(scope="module")
 def fitted(clips):
     return clone(SMALL).fit(clips)
+
+
+# The paper's, and where it is silent GANomaly's and DAGMM's.
+PAPER = {
+    "latent_dim": 100,
+    "n_components": 4,
+    "covariance_type": "diag",
+    "width": 64,
+    "adversarial": "minimax",
+    "familiarity": "latent",
+    "reconstruction": "norm",
+    "reconstruction_weight": 1.0,
+    "adversarial_weight": 5.0,
+    "latent_weight": 1.0,
+    "energy_weight": 0.05,
+    "density_weight": 0.1,
+    "covariance_penalty": 0.005,
+    "with_centering": False,
+    "max_epochs": 50,
+    "batch_size": 64,
+    "lr": 2e-4,
+    "lr_discriminator": 2e-4,
+}
 
 
 def networks_outputs(fitted, X):
@@ -125,6 +149,48 @@ def test_one_odd_clip_does_not_squeeze_the_others(clips, fitted):
     assert np.abs(ours - clips).max() < 100
 
 
+def test_the_papers_settings():
+    ours = GMGANDetector.from_paper().get_params()
+    assert {name: ours[name] for name in PAPER} == PAPER
+    others = GMGANDetector().get_params()
+    assert {**others, **PAPER} == ours
+    changed = GMGANDetector.from_paper(width=8, max_epochs=3).get_params()
+    assert changed == {**ours, "width": 8, "max_epochs": 3}
+
+
+@pytest.mark.parametrize("shape", [(12, 17), (8, 30), (5,)], ids=str)
+def test_the_norm_is_a_sum_over_the_values_of_a_clip(shape):
+    X = np.random.default_rng(0).normal(size=(20, *shape)).astype(np.float32)
+    model = clone(SMALL).set_params(batch_size=20, max_epochs=1)
+    norm, mean = (
+        clone(model).set_params(reconstruction=name).fit(X).history_
+        for name in ("norm", "mean")
+    )
+    (before,), (summed,) = mean["train_reconstruction"], norm["train_reconstruction"]
+    assert summed == pytest.approx(np.prod(shape) * before, rel=1e-5)
+    for name in ("latent", "energy", "adversarial", "discriminator"):
+        assert norm[f"train_{name}"] == mean[f"train_{name}"]  # before the only step
+    weighted = clone(model).set_params(
+        reconstruction="mean", reconstruction_weight=float(np.prod(shape))
+    )
+    np.testing.assert_allclose(
+        weighted.fit(X).score_samples(X),
+        model.fit(X).score_samples(X),
+        rtol=1e-3,
+        atol=1e-5,
+    )
+
+
+def test_the_norm_is_validated_too(clips):
+    model = clone(SMALL).set_params(validation_fraction=0.3, max_epochs=1)
+    norm, mean = (
+        clone(model).set_params(reconstruction=name, lr=1e-12).fit(clips).history_
+        for name in ("norm", "mean")
+    )
+    expected = clips[0].size * mean["valid_reconstruction"][0]
+    assert norm["valid_reconstruction"][0] == pytest.approx(expected, rel=1e-3)
+
+
 def test_every_loss_of_every_epoch_is_recorded(clips, fitted):
     names = {"loss", "reconstruction", "latent", "energy", "adversarial"}
     expected = {f"train_{name}" for name in {*names, "discriminator"}}
@@ -177,7 +243,11 @@ def test_a_diagonal_mixture_has_no_covariances_between_dimensions(clips):
 def test_a_collapsed_encoder_is_reported(clips):
     """An energy without a penalty on variances draws all clips to one vector."""
     model = clone(SMALL).set_params(
-        energy_weight=1e4, density_weight=1.0, covariance_penalty=0.0, lr=0.1
+        energy_weight=1e4,
+        density_weight=1.0,
+        covariance_penalty=0.0,
+        reconstruction="mean",
+        lr=0.1,
     )
     with pytest.warns(ConvergenceWarning, match="encoder of GMGANDetector has collaps"):
         model.set_params(max_epochs=60).fit(clips)

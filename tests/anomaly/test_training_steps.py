@@ -107,9 +107,15 @@ def estimation_loss(z, memberships):
     return 0.2 * -torch.log(densities).mean() + 1e-4 * penalty
 
 
-@pytest.mark.parametrize("adversarial", ["minimax", "feature"])
-def test_a_step_goes_down_the_losses_of_the_paper(clips, record_steps, adversarial):
-    model = player(adversarial=adversarial)
+@pytest.mark.parametrize(
+    ("adversarial", "reconstruction"),
+    [("minimax", "norm"), ("minimax", "mean"), ("feature", "mean")],
+)
+def test_a_step_goes_down_the_losses_of_the_paper(
+    clips, record_steps, adversarial, reconstruction
+):
+    model = player(adversarial=adversarial, reconstruction=reconstruction)
+    n_values = 16 * 9 if reconstruction == "norm" else 1
     for step in record_steps(model, clips):
         x = scaled(step.batch[0], clips)
         nets = step.before
@@ -126,7 +132,7 @@ def test_a_step_goes_down_the_losses_of_the_paper(clips, record_steps, adversari
             features = nets["discriminator"].features
             game = (features(x) - features(copy)).square().mean()
         loss = (  # Eq. 1
-            3.0 * (x - copy).abs().mean()  # Eq. 3
+            3.0 * n_values * (x - copy).abs().mean()  # Eq. 3
             + 2.0 * game  # Eq. 2, minimised
             + 0.5 * gap.square().sum(dim=1).sqrt().mean()  # Eq. 4
             + 1.5 * estimation_loss(z, memberships_of(step, z)).float()  # Eq. 7
