@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "metrics": set(),
     "model_selection": set(),
     "datasets": {"_download"},
-    "inspection": {"metrics"},
+    "inspection": {"metrics", "model_selection"},
     "augmentation": {"_torch"},
     "pretrained": {"_torch", "_download"},
     "feature_extraction": {"_torch", "pretrained"},

@@ -21,7 +21,7 @@ class Clip(NamedTuple):
     """One audio file and what its data set says about it."""
 
     path: Path
-    label: str
+    label: str | tuple[str, ...]  # its class, or all of its tags
     group: str | None = None
     fold: int | None = None
     split: str | None = None
@@ -90,13 +90,13 @@ def as_bunch(
 ) -> Bunch | tuple[NDArray, NDArray]:
     """Turn clips into the arrays that every loader returns."""
     paths = np.array([str(clip.path) for clip in clips], dtype=object)
-    target = np.array([clip.label for clip in clips])
+    target, target_names = _as_target([clip.label for clip in clips])
     if return_X_y:
         return paths, target
     bunch = Bunch(
         paths=paths,
         target=target,
-        target_names=np.unique(target),
+        target_names=target_names,
         groups=_column(clips, "group"),
         folds=_column(clips, "fold"),
         sample_rate=sample_rate,
@@ -107,6 +107,19 @@ def as_bunch(
         if values is not None:
             bunch[name] = values
     return bunch
+
+
+def _as_target(
+    labels: Sequence[str | tuple[str, ...]],
+) -> tuple[NDArray, NDArray[np.str_]]:
+    """Return classes (n_clips,) or a table of tags (n_clips, n_tags), and the names."""
+    tags = [label for label in labels if isinstance(label, tuple)]
+    if not tags:
+        target = np.array(labels)
+        return target, np.unique(target)
+    names = sorted({tag for tags_of_clip in tags for tag in tags_of_clip})
+    table = [[int(name in label) for name in names] for label in tags]
+    return np.array(table), np.array(names)
 
 
 def _column(clips: Sequence[Clip], name: str) -> NDArray | None:

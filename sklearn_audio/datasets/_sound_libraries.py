@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
@@ -13,6 +14,8 @@ from sklearn_audio.datasets._base import Clip, as_bunch
 
 # An attribute's name, or a function of the clip.
 Property = str | Callable[[Any], Any]
+# A class, or all tags.
+Label = str | tuple[str, ...]
 
 # Tried in this order where the caller names no attribute.
 _LABELS = ("tags", "genre", "instrument")
@@ -37,10 +40,10 @@ def from_soundata(
         An initialised data set, such as ``soundata.initialize("urbansound8k")``, whose
         index and files are on the disk: call its ``download()`` first.
     label : str or callable, default=None
-        The class of a clip: the name of one of its attributes, or a function of the
-        clip. A clip whose class is None is left out. By default the first of the
-        attributes ``tags`` (which must then hold one tag), ``genre`` and
-        ``instrument`` that the clips have.
+        The class of a clip, or its tags: the name of one of its attributes, or a
+        function of the clip. A clip for which it is None is left out. By default
+        the first of the attributes ``tags``, ``genre`` and ``instrument`` that the
+        clips have. Where every clip has exactly one tag, the tag is its class.
     group : str or callable, default=None
         The speaker or recording that a clip comes from, in the same ways. By default
         the first of ``freesound_id``, ``src_file``, ``song_id``, ``artist_id`` and
@@ -58,10 +61,11 @@ def from_soundata(
 
         paths : ndarray of shape (n_clips,), object
             Paths of the audio files that exist, as str.
-        target : ndarray of shape (n_clips,), str
-            The class.
+        target : ndarray of shape (n_clips,), str, or (n_clips, n_tags), int
+            The class. If some clip has several tags or none, a table: 1 where a clip
+            has a tag, 0 where it has not.
         target_names : ndarray of str
-            The classes that occur, sorted.
+            The classes or tags that occur, sorted; the names of the table's columns.
         groups : ndarray of shape (n_clips,), str, or None
             The speaker or recording; None if some clip has none.
         folds : ndarray of shape (n_clips,), int, or None
@@ -83,7 +87,7 @@ def from_soundata(
     TypeError
         If `dataset` is not a data set of soundata.
     ValueError
-        If the clips have no audio, no such attribute, or several tags.
+        If the clips have no audio, no such attribute, or no class or tag at all.
 
     See Also
     --------
@@ -104,6 +108,21 @@ def from_soundata(
     ...     data = from_soundata(dataset, label="category")
     >>> data.target.tolist(), data.folds.tolist()
     (['dog'], [4])
+
+    Several tags per clip become a table:
+
+    >>> with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+    ...     clips = {
+    ...         "bark": SimpleNamespace(audio_path=file.name, tags=["dog", "rain"]),
+    ...         "traffic": SimpleNamespace(audio_path=file.name, tags=["car", "rain"]),
+    ...     }
+    ...     dataset = SimpleNamespace(name="mine", bibtex="", load_clips=lambda: clips)
+    ...     data = from_soundata(dataset)
+    >>> data.target_names.tolist()
+    ['car', 'dog', 'rain']
+    >>> data.target
+    array([[0, 1, 1],
+           [1, 0, 1]])
     """
     return _from_library(
         dataset,
@@ -131,10 +150,10 @@ def from_mirdata(
         An initialised data set, such as ``mirdata.initialize("medley_solos_db")``,
         whose index and files are on the disk: call its ``download()`` first.
     label : str or callable, default=None
-        The class of a track: the name of one of its attributes, or a function of the
-        track. A track whose class is None is left out. By default the first of the
-        attributes ``tags`` (which must then hold one tag), ``genre`` and
-        ``instrument`` that the tracks have.
+        The class of a track, or its tags: the name of one of its attributes, or a
+        function of the track. A track for which it is None is left out. By default
+        the first of the attributes ``tags``, ``genre`` and ``instrument`` that the
+        tracks have. Where every track has exactly one tag, the tag is its class.
     group : str or callable, default=None
         The recording or artist that a track comes from, in the same ways. By default
         the first of ``freesound_id``, ``src_file``, ``song_id``, ``artist_id`` and
@@ -160,7 +179,7 @@ def from_mirdata(
     TypeError
         If `dataset` is not a data set of mirdata.
     ValueError
-        If the tracks have no audio, no such attribute, or several tags.
+        If the tracks have no audio, no such attribute, or no class or tag at all.
 
     See Also
     --------
@@ -212,22 +231,20 @@ def _from_library(
     get_group = _getter("group", group, _GROUPS, present)
     get_fold = _getter("fold", fold, _FOLDS, present)
     get_split = _getter("split", None, _SPLITS, present)
-    clips = []
-    for name, item in present.items():
-        class_name = _single_tag(get_label(item), name)
-        if class_name is None:
-            continue
-        clips.append(
-            Clip(
-                Path(item.audio_path),
-                label=class_name,
-                group=_optional(get_group, item, str),
-                fold=_optional(get_fold, item, int),
-                split=_optional(get_split, item, str),
-            )
+    labels = {name: _as_label(get_label(item)) for name, item in present.items()}
+    known = {name: label for name, label in labels.items() if label is not None}
+    if not any(known.values()):
+        raise ValueError(f"{dataset.name}: no clip has a class or a tag")
+    clips = [
+        Clip(
+            Path(present[name].audio_path),
+            label=label,
+            group=_optional(get_group, present[name], str),
+            fold=_optional(get_fold, present[name], int),
+            split=_optional(get_split, present[name], str),
         )
-    if not clips:
-        raise ValueError(f"{dataset.name}: the class of every clip is None")
+        for name, label in _in_one_form(known).items()
+    ]
     return as_bunch(
         clips,
         sample_rate=None,
@@ -292,19 +309,25 @@ def _attributes(items: dict[str, Any]) -> list[str]:
     return [name for name in dir(first) if not name.startswith("_")]
 
 
-def _single_tag(value: Any, name: str) -> str | None:
-    """Return the one class in an attribute's value, which may be a Tags object."""
+def _as_label(value: Any) -> Label | None:
+    """Return the class or the tags in an attribute's value, maybe a Tags object."""
     labels = getattr(value, "labels", value)
     if labels is None or isinstance(labels, str):
         return labels
-    if isinstance(labels, list | tuple):
-        if len(labels) == 1:
-            return str(labels[0])
-        raise ValueError(
-            f"The clip {name!r} has {len(labels)} tags, {list(labels)}: pass label= a "
-            "function that picks one, or None to leave the clip out"
-        )
+    if isinstance(labels, list | tuple | set | np.ndarray):
+        return tuple(str(label) for label in labels)
     return str(labels)
+
+
+def _in_one_form(labels: dict[str, Label]) -> dict[str, Label]:
+    """Return classes where no clip has several tags or none, else tags for all."""
+    tags = {
+        name: label if isinstance(label, tuple) else (label,)
+        for name, label in labels.items()
+    }
+    if all(len(tags_of_clip) == 1 for tags_of_clip in tags.values()):
+        return {name: tags_of_clip[0] for name, tags_of_clip in tags.items()}
+    return dict(tags)
 
 
 def _optional(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,13 @@ from sklearn.utils import _safe_indexing, column_or_1d, indexable
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 
-from sklearn_audio.base import UNLABELED, is_unlabeled
+from sklearn_audio.base import UNLABELED, is_unlabeled, rarest_labels
+from sklearn_audio.model_selection._multilabel_stratified_k_fold import (
+    MultilabelStratifiedKFold,
+    check_partial_labels,
+)
+
+_N_FOLDS = 5
 
 
 def check_label_counts(label_counts: ArrayLike) -> NDArray:
@@ -50,11 +57,11 @@ def score_by_labels(
 ) -> dict[str, NDArray[np.float64]]:
     """Return the scores of each estimator, of shape (n_counts, n_folds)."""
     X, y, groups = indexable(X, y, groups)
-    codes = _encode_classes(y)
+    codes = _encode(y)
     clips = np.arange(len(codes))
     folds = [
         (clips[train], clips[test])
-        for train, test in check_cv(cv, codes, classifier=True).split(X, codes, groups)
+        for train, test in _choose_splitter(cv, codes).split(X, codes, groups)
     ]
     # Whatever can be wrong with a fold is found before the first fit.
     tasks = [
@@ -73,8 +80,17 @@ def score_by_labels(
     return dict(zip(estimators, table.T, strict=True))  # each (n_counts, n_folds)
 
 
-def _encode_classes(y: Any) -> NDArray[np.intp]:
-    """Return classes as numbers from 0 on, and -1 for clips without a label."""
+def _choose_splitter(cv: Any, codes: NDArray[np.intp]) -> Any:
+    if codes.ndim == 2 and (cv is None or isinstance(cv, Integral)):
+        return MultilabelStratifiedKFold(_N_FOLDS if cv is None else int(cv))
+    return check_cv(cv, codes, classifier=True)
+
+
+def _encode(y: Any) -> NDArray[np.intp]:
+    """Return classes as numbers from 0 on, or a table of 0 and 1; -1 is unknown."""
+    if np.ndim(y) == 2 and np.shape(y)[1] > 1:
+        is_positive, is_known = check_partial_labels(y)
+        return np.where(is_known, is_positive, UNLABELED).astype(np.intp)
     y = column_or_1d(y)
     check_classification_targets(y)
     unlabeled = is_unlabeled(y)
@@ -86,18 +102,18 @@ def _encode_classes(y: Any) -> NDArray[np.intp]:
 def _show_labels(
     codes: NDArray[np.intp], label_counts: NDArray, rng: RandomState, fold: int
 ) -> list[NDArray[np.intp]]:
-    """Return the classes of training clips once for each count, others hidden as -1."""
-    order = _labelling_order(codes, rng)
-    n_classes = len(np.unique(codes[order]))
+    """Return the labels of training clips once for each count, others hidden as -1."""
+    order, n_needed = _labelling_order(codes, rng)
     shown = []
     for count in label_counts.tolist():
         n_labels = round(count * len(order)) if is_share(label_counts) else count
-        if not n_classes <= n_labels <= len(order):
+        if not n_needed <= n_labels <= len(order):
+            each = "class" if codes.ndim == 1 else "label"
             raise ValueError(
                 f"label_counts holds {count}, which would be {n_labels} of the "
-                f"{len(order)} labels in the training part of fold {fold}. It must be "
-                f"at least one of each of the {n_classes} classes, and no more than "
-                "there are."
+                f"{len(order)} labelled clips in the training part of fold {fold}. It "
+                f"must be at least {n_needed}, for a clip of each {each}, and no more "
+                "than there are."
             )
         labels = np.full_like(codes, UNLABELED)
         labels[order[:n_labels]] = codes[order[:n_labels]]
@@ -105,21 +121,49 @@ def _show_labels(
     return shown
 
 
-def _labelling_order(codes: NDArray[np.intp], rng: RandomState) -> NDArray[np.intp]:
-    """Return the labelled clips such that the first n are stratified for every n."""
-    clips = rng.permutation(np.flatnonzero(codes != UNLABELED))
+def _labelling_order(
+    codes: NDArray[np.intp], rng: RandomState
+) -> tuple[NDArray[np.intp], int]:
+    """Return the labelled clips such that the first n are stratified for every n.
+
+    With them comes how many have to be labelled for a clip of each class or label.
+    """
+    clips = rng.permutation(np.flatnonzero(_is_labelled(codes)))
+    codes = codes[clips]
+    kinds = codes if codes.ndim == 1 else rarest_labels(codes == 1)
     progress = np.empty(len(clips))
-    for members in (codes[clips] == code for code in np.unique(codes[clips])):
+    for members in (kinds == kind for kind in np.unique(kinds)):
         n_members = members.sum()
         progress[members] = (np.arange(n_members) + 0.5) / n_members
-        progress[np.argmax(members)] = 0  # no class is left without a label
-    return clips[np.argsort(progress, kind="stable")]
+    needed = _one_of_each(codes)
+    progress[needed] = 0
+    return clips[np.argsort(progress, kind="stable")], len(needed)
+
+
+def _one_of_each(codes: NDArray[np.intp]) -> list[int]:
+    """Return some clips that have each class, or each label, between them."""
+    if codes.ndim == 1:
+        return np.unique(codes, return_index=True)[1].tolist()
+    is_positive = codes == 1
+    found = ~is_positive.any(axis=0)  # which there is no need to look for
+    chosen = []
+    for label in np.argsort(is_positive.sum(axis=0), kind="stable"):
+        if not found[label]:
+            chosen.append(int(is_positive[:, label].argmax()))
+            found |= is_positive[chosen[-1]]
+    return chosen
+
+
+def _is_labelled(codes: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return of which clips a label is known, (n_clips,)."""
+    is_known = codes != UNLABELED
+    return is_known if codes.ndim == 1 else is_known.any(axis=1)
 
 
 def _labelled_part(
     test: NDArray[np.intp], codes: NDArray[np.intp], fold: int
 ) -> NDArray[np.intp]:
-    labelled = test[codes[test] != UNLABELED]
+    labelled = test[_is_labelled(codes[test])]
     if len(labelled) == 0:
         raise ValueError(
             f"None of the {len(test)} clips in the test part of fold {fold} has a "
@@ -140,12 +184,18 @@ def _fit_and_score(
     is_supervised: bool,
 ) -> float:
     if is_supervised:
-        labelled = shown != UNLABELED
+        labelled = _is_labelled(shown)
         train, shown = train[labelled], shown[labelled]
     model = clone(estimator).fit(_safe_indexing(X, train), shown)
-    if UNLABELED in getattr(model, "classes_", ()):
+    classes = getattr(model, "classes_", ())  # in a list, where there is a table
+    if UNLABELED in (np.concatenate(classes) if isinstance(classes, list) else classes):
+        remedy = (
+            "Give it clips whose labels are all known."
+            if is_supervised
+            else f"Fit it on the labelled clips alone: supervised=[{name!r}]."
+        )
         raise ValueError(
-            f"{name!r} has learned -1 as a class, which stands for clips without a "
-            f"label. Fit it on the labelled clips alone: supervised=[{name!r}]."
+            f"{name!r} has learned -1 as a class, which stands for a label that is "
+            f"unknown. {remedy}"
         )
     return scorer(model, _safe_indexing(X, test), codes[test])

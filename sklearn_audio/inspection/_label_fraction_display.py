@@ -144,25 +144,35 @@ class LabelFractionDisplay:
             what it makes of `X` had better be computed before.
         X : array-like of shape (n_clips, ...)
             Clips.
-        y : array-like of shape (n_clips,)
+        y : array-like of shape (n_clips,) or (n_clips, n_labels)
             Class of each clip. The estimators are given whole numbers instead, from 0
             on, in the order of the sorted classes. A -1 beside two other classes or
             more stands for a clip that has no label: it is trained on where `cv` puts
             it into a training part, and never scored. With
             :class:`~sklearn_audio.model_selection.SemiSupervisedSplit` it is in all.
+            Or a table of several labels per clip, with one column per label: 1 where it
+            applies, 0 where it does not, -1 or NaN where that is not known, which the
+            estimators are given as -1. A row in which nothing is known is a clip that
+            has no label.
         label_counts : array-like of shape (n_counts,), default=(0.1, 0.25, 0.5, 1.0)
             How many labels of a training part are shown: whole numbers, or floats in
             (0, 1], shares of those that it has. At least one label of each class is
-            needed.
+            needed. With a table, it is labelled clips that are counted and hidden, each
+            with all of its labels, and every label needs a clip that has it.
         supervised : collection of str, default=()
             Names of the estimators that do not know -1, such as most of scikit-learn's
-            classifiers. They are fitted on the labelled clips alone.
+            classifiers. They are fitted on the labelled clips alone; of a table, all
+            labels of these have to be known.
         cv : int, splitter or iterable, default=None
             Folds, as in :func:`sklearn.model_selection.cross_validate`; None means five
-            stratified ones, in the order of the clips. Each fold is a repeat: for more
-            of them, take :class:`~sklearn.model_selection.RepeatedStratifiedKFold`.
+            stratified ones, in the order of the clips. Those of a table are dealt by
+            :class:`~sklearn_audio.model_selection.MultilabelStratifiedKFold`. Each fold
+            is a repeat: for more of them, take
+            :class:`~sklearn.model_selection.RepeatedStratifiedKFold`.
         scoring : str or callable, default="accuracy"
-            What to measure, as in :func:`sklearn_audio.metrics.get_scorer`.
+            What to measure, as in :func:`sklearn_audio.metrics.get_scorer`. A table
+            with unknown labels needs one of the scorers for
+            :ref:`missing labels <missing_labels>`.
         groups : array-like of shape (n_clips,), default=None
             Group of each clip, such as its speaker or source recording, for a `cv` that
             asks for it.

@@ -6,6 +6,7 @@ Each object is pointed at a small index and small files: nothing is downloaded.
 import json
 
 import mirdata
+import numpy as np
 import pytest
 import soundata
 
@@ -97,14 +98,48 @@ def test_soundata_urbansound8k(make_files, tmp_path):
     assert data.folds.tolist() == [5]
 
 
-def test_soundata_clips_with_several_tags(esc50):
-    def tags(clip):
-        return soundata.annotations.Tags(["Guitar", "Music"], "open")
+def tags_of(clip, names):
+    return soundata.annotations.Tags(names, "open", np.ones(len(names)))
 
-    with pytest.raises(ValueError, match=r"'1-100032-A-0' has 2 tags.*pass label="):
-        from_soundata(esc50, label=tags)
-    data = from_soundata(esc50, label=lambda clip: tags(clip).labels[0])
-    assert data.target.tolist() == ["Guitar", "Guitar"]
+
+def test_soundata_one_tag_per_clip_is_its_class(esc50):
+    data = from_soundata(esc50, label=lambda clip: tags_of(clip, [clip.category]))
+    assert data.target.tolist() == ["dog", "hand_saw"]
+    one_of_several = from_soundata(esc50, label=lambda clip: ["b", "a"][0])
+    assert one_of_several.target.tolist() == ["b", "b"]
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, "Tags"])
+def test_soundata_several_tags_per_clip_are_a_table(esc50, kind):
+    names = {"dog": ["rain", "dog"], "hand_saw": ["tool"]}
+
+    def label(clip):
+        tags = names[clip.category]
+        return tags_of(clip, tags) if kind == "Tags" else kind(tags)
+
+    data = from_soundata(esc50, label=label)
+    assert data.target_names.tolist() == ["dog", "rain", "tool"]
+    assert data.target.tolist() == [[1, 1, 0], [0, 0, 1]]
+    assert data.target.dtype.kind == "i"
+    assert data.groups.tolist() == ["100032", "9032"]
+    paths, target = from_soundata(esc50, label=label, return_X_y=True)
+    assert target.shape == (len(paths), 3)
+
+
+def test_soundata_clips_without_a_tag_are_rows_of_zeros(esc50):
+    data = from_soundata(
+        esc50, label=lambda clip: ["dog"] if clip.category == "dog" else []
+    )
+    assert data.target.tolist() == [[1], [0]]
+    left_out = from_soundata(
+        esc50, label=lambda clip: ["a", "b"] if clip.category == "dog" else None
+    )
+    assert left_out.target.tolist() == [[1, 1]]
+    assert len(left_out.paths) == 1
+    mixed = from_soundata(
+        esc50, label=lambda clip: "dog" if clip.category == "dog" else ["dog", "saw"]
+    )
+    assert mixed.target.tolist() == [[1, 0], [1, 1]]
 
 
 def test_soundata_without_files(esc50, tmp_path):
@@ -128,8 +163,9 @@ def test_soundata_unknown_attribute(esc50):
 
 
 def test_soundata_all_classes_none(esc50):
-    with pytest.raises(ValueError, match="the class of every clip is None"):
-        from_soundata(esc50, label=lambda clip: None)
+    for nothing in (None, []):
+        with pytest.raises(ValueError, match="esc50: no clip has a class or a tag"):
+            from_soundata(esc50, label=lambda clip, nothing=nothing: nothing)
 
 
 @pytest.mark.parametrize("dataset", ["esc50", None])

@@ -349,13 +349,13 @@ def test_an_estimator_that_takes_hidden_labels_for_a_class_is_found_out(clips):
         ({"label_counts": []}, r"got \[\]"),
         (
             {"label_counts": [5, 2]},
-            r"holds 2, .* 2 of the 51 .* fold 0.* the 3 classes",
+            r"holds 2, .* 2 of the 51 .* fold 0.* at least 3, for a clip of each class",
         ),
         ({"label_counts": [0.01]}, r"holds 0\.01, which would be 1 of the 51"),
         ({"label_counts": [52]}, "no more than there are"),
         ({"scoring": "acuracy"}, "accuracy"),
         ({"y": ["ant"] * 9}, "inconsistent numbers of samples"),
-        ({"y": np.zeros((102, 2))}, "1d array"),
+        ({"y": np.zeros((102, 2, 2))}, "dim <= 2 is required"),
         ({"y": np.linspace(0, 1, 102)}, "continuous"),
         ({"cv": [(range(90), [100]), (range(90), [])]}, "None of the 0 .* of fold 1"),
     ],
@@ -384,3 +384,136 @@ def test_scores_that_cannot_be_drawn(plt, scores, message):
     with pytest.raises(ValueError, match=message):
         LabelFractionDisplay(label_counts=[1, 2, 3], scores=scores).plot()
     assert not plt.get_fignums()
+
+
+# -- Several labels per clip -----------------------------------------------------------
+
+
+class TableSpy(Spy):
+    """Notes which rows of a table it was fitted on."""
+
+    def fit(self, X, y):
+        self.classes_ = np.arange(y.shape[1])
+        self.fits.append((self.name, np.asarray(X)[:, 0].astype(int), y.copy()))
+        return self
+
+    def predict(self, X):
+        return np.zeros((len(X), len(self.classes_)), dtype=int)
+
+
+@pytest.fixture(scope="module")
+def tagged():
+    """Tags of 120 clips, the last one rare and always beside the first."""
+    rng = np.random.default_rng(0)
+    y = (rng.random((120, 3)) < [0.5, 0.3, 0.0]).astype(int)
+    y[::20] = [1, 0, 1]
+    return np.arange(120.0)[:, None], y
+
+
+def test_rows_of_a_table_are_shown_whole_and_stratified(fits, tagged):
+    X, y = tagged
+    LabelFractionDisplay.from_estimators(
+        {"all": TableSpy("all"), "few": TableSpy("few")},
+        X,
+        y,
+        label_counts=[6, 30, 70],
+        supervised=["few"],
+        cv=3,
+        random_state=0,
+    )
+    assert len(fits) == 3 * 3 * 2
+    for fold in range(3):
+        former = set()
+        of_fold = fits[6 * fold : 6 * fold + 6]
+        for count, of_all, of_few in zip(
+            [6, 30, 70], of_fold[::2], of_fold[1::2], strict=True
+        ):
+            _, clips, labels = of_all
+            is_shown = (labels != -1).all(axis=1)
+            # The rest is hidden as a whole.
+            assert (labels[~is_shown] == -1).all()
+            assert is_shown.sum() == count
+            assert len(clips) == 80  # of a training part
+            assert_array_equal(labels[is_shown], y[clips[is_shown]])
+            assert_array_equal(of_few[1], clips[is_shown])
+            assert_array_equal(of_few[2], labels[is_shown])
+            assert former < set(clips[is_shown])
+            former = set(clips[is_shown])
+            # Each label has a clip, and about its share of them.
+            n_positive = labels[is_shown].sum(axis=0)
+            assert (n_positive > 0).all()
+            share = y[clips].mean(axis=0)
+            assert_allclose(n_positive / count, share, atol=2.5 / count)
+
+
+def test_folds_of_a_table_are_stratified(fits, tagged):
+    X, y = tagged
+    few = {"cv": 3, "label_counts": [1.0], "random_state": 0}
+    LabelFractionDisplay.from_estimators({"a": TableSpy()}, X, y, **few)
+    assert [labels[:, 2].sum() for _, _, labels in fits] == [4, 4, 4]
+
+
+def test_unknown_entries_and_rows_of_a_table(fits, tagged):
+    X, y = tagged
+    y = y.astype(float)
+    y[:60] = np.nan  # nothing is known
+    y[60:90, 1] = -1  # the others are
+    LabelFractionDisplay.from_estimators(
+        {"a": TableSpy()},
+        X,
+        y,
+        label_counts=[1.0],
+        cv=3,
+        scoring=lambda model, X, y: len(y),
+        random_state=0,
+    )
+    for _, clips, labels in fits:
+        expected = np.where(np.isnan(y), -1, y)[clips]
+        assert_array_equal(labels, expected)
+
+
+def test_clips_of_which_nothing_is_known_are_not_scored(tagged):
+    X, y = tagged
+    y = y.copy()
+    y[:60] = -1
+    display = LabelFractionDisplay.from_estimators(
+        {"a": TableSpy()},
+        X,
+        y,
+        label_counts=[1.0],
+        cv=PredefinedSplit(np.arange(120) % 2),
+        scoring=lambda model, X, y: len(y) + (y == -1).sum(),
+        random_state=0,
+    )
+    assert display.scores["a"].tolist() == [[30, 30]]
+
+
+def test_a_classifier_of_tables_needs_no_wrapper(tagged):
+    _, y = tagged
+    X = y + np.random.default_rng(0).normal(0, 0.1, y.shape)
+    display = LabelFractionDisplay.from_estimators(
+        {"forest": KNeighborsClassifier(1)},
+        X,
+        y,
+        label_counts=[10, 80],
+        supervised="forest",
+        cv=3,
+        random_state=0,
+    )
+    assert display.scores["forest"].min() > 0.9
+
+
+def test_says_what_is_wrong_with_a_table(tagged):
+    X, y = tagged
+    draw = LabelFractionDisplay.from_estimators
+    with pytest.raises(ValueError, match="at least 2, for a clip of each label"):
+        draw({"a": TableSpy()}, X, y, label_counts=[1, 50])
+    with pytest.raises(ValueError, match=r"y holds 2.0 for clip 0 and label 0"):
+        draw({"a": TableSpy()}, X, y + 1, label_counts=[50])
+    hidden = y.copy()
+    hidden[::3, 1] = -1
+    knn = {"a": KNeighborsClassifier(1)}
+    with pytest.raises(ValueError, match=r"learned -1.*supervised=\['a'\]"):
+        draw(knn, X, y, label_counts=[50])
+    with pytest.raises(ValueError, match=r"learned -1.*labels are all known"):
+        draw(knn, X, hidden, label_counts=[50], supervised="a")
