@@ -25,6 +25,7 @@ from sklearn.model_selection import (
     check_cv,
 )
 from sklearn.utils import _safe_indexing
+from sklearn.utils._missing import is_pandas_na
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
@@ -177,7 +178,8 @@ def validate_labels(estimator: BaseEstimator, y: Any) -> NDArray:
     Raises
     ------
     ValueError
-        If ``y`` is missing, continuous, or has more than one column.
+        If ``y`` is missing, continuous, hidden by a mask in part, or has more than one
+        column.
     """
     if y is None:
         # scikit-learn's checks look for these very words.
@@ -185,8 +187,51 @@ def validate_labels(estimator: BaseEstimator, y: Any) -> NDArray:
             f"{type(estimator).__name__} requires y to be passed, but the target y is "
             "None."
         )
+    refuse_hidden_classes(y)
     check_classification_targets(y)
     return column_or_1d(y, warn=True)
+
+
+def refuse_hidden_classes(y: Any) -> None:
+    """Raise ValueError if ``y`` is a masked array that hides classes.
+
+    Converted to an array, it would show what is below the mask.
+    """
+    if np.ma.is_masked(y):
+        raise ValueError(
+            f"y is a masked array that hides {np.ma.count_masked(y)} of {len(y)} "
+            "classes. Leave these clips out, or mark them as unlabelled with "
+            "y.filled(-1) for a classifier that learns from such clips."
+        )
+
+
+def missing_as_nan(y: Any, dtype: type = np.float64) -> NDArray:
+    """Return a table of numbers with NaN for every value that is missing.
+
+    Parameters
+    ----------
+    y : array-like
+        Numbers, of which some may be NaN, ``pandas.NA``, None or hidden by the mask of
+        a masked array.
+    dtype : type, default=numpy.float64
+        A floating point type.
+
+    Returns
+    -------
+    table : ndarray of the same shape
+        A copy.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``y`` holds anything but numbers.
+    """
+    if isinstance(y, np.ma.MaskedArray):
+        return y.astype(dtype).filled(np.nan)
+    table = np.array(y)
+    if table.dtype == object:
+        table[np.frompyfunc(is_pandas_na, 1, 1)(table).astype(bool)] = np.nan
+    return table.astype(dtype)
 
 
 def resolve_outlier_label(outlier_label: Any, classes: NDArray) -> Any:

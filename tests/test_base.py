@@ -14,9 +14,11 @@ from sklearn_audio.base import (
     calibration_splits,
     conformal_threshold,
     label_outliers,
+    missing_as_nan,
     rarest_labels,
     resolve_outlier_label,
     validate_clips,
+    validate_labels,
 )
 
 
@@ -268,3 +270,40 @@ def test_rarest_labels_against_a_loop():
         held = np.flatnonzero(clip)
         expected = min(held, key=lambda held_label: counts[held_label], default=5)
         assert label == expected
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        [[0, 1], [1, np.nan]],
+        np.array([[0, 1], [1, None]], dtype=object),
+        np.array([[0, 1], [1, pd.NA]], dtype=object),
+        [[0, 1], [1, pd.NA]],
+        pd.DataFrame({"dog": [0, 1], "car": [1, pd.NA]}),
+        pd.DataFrame({"dog": [0, 1], "car": [1, pd.NA]}, dtype="Int64"),
+        np.ma.masked_array([[0, 1], [1, 0]], [[False, False], [False, True]]),
+        np.ma.masked_array([[0, 1], [1, 0.5]], [[False, False], [False, True]]),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_missing_becomes_nan(table, dtype):
+    found = missing_as_nan(table, dtype)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, [[0, 1], [1, np.nan]])
+
+
+def test_missing_values_are_replaced_in_a_copy():
+    table = np.array([[0, pd.NA], [1, 1]], dtype=object)
+    missing_as_nan(table)
+    assert table[0, 1] is pd.NA
+    numbers = np.zeros((2, 2))
+    assert not np.shares_memory(missing_as_nan(numbers), numbers)
+
+
+def test_hidden_classes_are_refused():
+    y = np.ma.masked_array([0, 1, 1, 0], [False, False, True, True])
+    message = r"masked array that hides 2 of 4 classes.*y\.filled\(-1\)"
+    with pytest.raises(ValueError, match=message):
+        validate_labels(BaseEstimator(), y)
+    shown = np.ma.masked_array([0, 1, 1, 0])
+    assert validate_labels(BaseEstimator(), shown).tolist() == [0, 1, 1, 0]

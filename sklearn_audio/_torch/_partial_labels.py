@@ -15,6 +15,7 @@ from sklearn.utils.validation import _check_sample_weight
 from sklearn_audio.base import (
     UNLABELED,
     is_unlabeled,
+    missing_as_nan,
     rarest_labels,
     validate_labels,
 )
@@ -42,7 +43,8 @@ def validate_label_table(
     X : ndarray of shape (n_clips, ...)
         The clips.
     y : array-like or sparse matrix of shape (n_clips, n_labels)
-        1 where a label applies, 0 where it does not, -1 or NaN where nobody knows.
+        1 where a label applies, 0 where it does not, and -1, NaN or pandas.NA where
+        that is unknown, or where a masked array hides it.
 
     Returns
     -------
@@ -58,7 +60,7 @@ def validate_label_table(
     name = type(estimator).__name__
     y = y.toarray() if sparse.issparse(y) else y
     try:
-        labels = np.array(y, dtype=np.float32)
+        labels = missing_as_nan(y, np.float32)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{name} takes a table y of the numbers 0, 1 and, for missing labels, -1 "

@@ -18,7 +18,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from sklearn_audio.base import UNLABELED
+from sklearn_audio.base import UNLABELED, missing_as_nan
 
 _N_NAMED_LABELS = 5
 
@@ -355,7 +355,7 @@ def _check_label_predictions(y_pred: Any, shape: tuple[int, ...]) -> Mask:
 
 def _check_table(table: Any, name: str) -> NDArray[np.float64]:
     try:
-        table = np.asarray(table, dtype=np.float64)
+        table = missing_as_nan(table)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must be a dense table of numbers.") from error
     if table.ndim != 2:

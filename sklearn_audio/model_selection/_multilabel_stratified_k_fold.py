@@ -12,7 +12,7 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state, column_or_1d, indexable
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
-from sklearn_audio.base import UNLABELED
+from sklearn_audio.base import UNLABELED, missing_as_nan
 
 Counts = NDArray[np.intp]
 
@@ -229,7 +229,7 @@ class _Folds:
 def check_partial_labels(y: Any) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which labels clips have and which are known, each (n_clips, n_labels)."""
     try:
-        labels = np.asarray(y, dtype=np.float64)
+        labels = missing_as_nan(y)
     except (TypeError, ValueError) as error:
         raise ValueError(
             "y must be a dense table of numbers: 1 where a clip has a label, 0 where "

@@ -22,7 +22,12 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_audio.base import UNLABELED, is_unlabeled
+from sklearn_audio.base import (
+    UNLABELED,
+    is_unlabeled,
+    missing_as_nan,
+    refuse_hidden_classes,
+)
 from sklearn_audio.model_selection._multilabel_stratified_k_fold import (
     MultilabelStratifiedKFold,
     check_partial_labels,
@@ -220,6 +225,9 @@ class SemiSupervisedSplit(BaseCrossValidator):
                 "SemiSupervisedSplit needs y, which tells the clips that have a label "
                 "from those that have none."
             )
+        if np.ndim(y) == 2 and np.ma.is_masked(y):
+            y = missing_as_nan(y)
+        refuse_hidden_classes(y)
         y = np.asarray(y)
         indices = np.flatnonzero(_has_label(y))
         if not len(indices):

@@ -74,6 +74,15 @@ class AttentionNetwork(nn.Module):
         with torch.no_grad():
             self.bias.copy_(log_priors[:, None])
 
+    def scale_by(self, means: torch.Tensor, variances: torch.Tensor) -> None:
+        """Standardise by these statistics of the features from the first step on.
+
+        Running statistics begin at a mean of 0 and a variance of 1, and take dozens of
+        steps to reach what features with an offset have: (d,), (d,).
+        """
+        statistics = {"running_mean": means, "running_var": variances}
+        self.scaling.load_state_dict(statistics, strict=False)
+
     def forward(
         self,
         X: torch.Tensor,

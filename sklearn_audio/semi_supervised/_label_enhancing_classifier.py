@@ -213,8 +213,9 @@ class LabelEnhancingClassifier(MetaEstimatorMixin, PartialLabelClassifier):
             The clips, as rows of features, or as spectrograms or embeddings over time
             where the estimator takes them.
         y : array-like of shape (n_clips, n_labels) or (n_clips,)
-            Of each label, 1, 0 and, where nobody knows, -1 or NaN. Or one class a clip,
-            numbers or text; then -1 means none where at least two others exist.
+            For each label, 1, 0 and, where it is unknown, -1, NaN or ``pandas.NA``, or
+            a masked array that hides it. Or one class per clip, numbers or text; then
+            -1 means none where at least two others exist.
 
         Returns
         -------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -36,6 +36,14 @@ from sklearn_audio.semi_supervised._partial_label_classifier import (
 
 if TYPE_CHECKING:
     from skorch.callbacks import Callback
+
+
+class _Start(NamedTuple):
+    """What the networks know of the training clips before the first step."""
+
+    log_priors: NDArray[np.float32]  # (n_labels,)
+    means: NDArray[np.float64]  # (n_features,)
+    variances: NDArray[np.float64]  # (n_features,)
 
 
 class MeanTeacherClassifier(PartialLabelClassifier, TorchEstimator):
@@ -331,8 +339,9 @@ class MeanTeacherClassifier(PartialLabelClassifier, TorchEstimator):
         X : array-like of shape (n_clips, n_features) or (n_clips, n_bands, n_frames)
             The clips, as rows of features, or as spectrograms or embeddings over time.
         y : array-like of shape (n_clips, n_labels) or (n_clips,)
-            Of each label, 1, 0 and, where nobody knows, -1 or NaN. Or one class a clip,
-            numbers or text; then -1 means none where at least two others exist.
+            For each label, 1, 0 and, where it is unknown, -1, NaN or ``pandas.NA``, or
+            a masked array that hides it. Or one class per clip, numbers or text; then
+            -1 means none where at least two others exist.
         label_weight : array-like of the shape of y or None, default=None
             How much each label counts in the loss; where labels come from several
             hands, some are surer than others. None lets all count the same.
@@ -367,11 +376,13 @@ class MeanTeacherClassifier(PartialLabelClassifier, TorchEstimator):
             stratify = targets
         elif self.missing == "negative":
             trained = np.nan_to_num(targets, nan=0.0)
-        self._log_priors = log_priors(trained, len(self.classes_), weights)
+        self._start = _Start(
+            log_priors(trained, len(self.classes_), weights), *_statistics(X)
+        )
         try:
             self._train(X, trained, weights, labels=stratify, resume=resume)
         finally:
-            del self._log_priors
+            del self._start
         self._find_thresholds(X, targets, label_weight=weights)
         return self
 
@@ -389,8 +400,10 @@ class MeanTeacherClassifier(PartialLabelClassifier, TorchEstimator):
         net = super()._new_net(seed)
         student: Any = net.modules["student"]
         teacher: Any = net.modules["module"]
+        log_priors, *statistics = map(torch.from_numpy, self._start)
         for network in (student, teacher.network):
-            network.start_at(torch.from_numpy(self._log_priors))
+            network.start_at(log_priors)
+            network.scale_by(*statistics)
         return net
 
     def _module_arguments(self) -> dict[str, dict[str, Any]]:
@@ -462,3 +475,9 @@ class MeanTeacherClassifier(PartialLabelClassifier, TorchEstimator):
     def _ramp(self, net: AudioNet) -> float:
         n_epochs = self.ramp_up * self.max_epochs
         return ramp_up(len(net.history) / n_epochs) if n_epochs else 1.0
+
+
+def _statistics(X: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean and the variance of each feature: (n, d[, T]) -> (d,), (d,)."""
+    axes = (0, 2)[: X.ndim - 1]
+    return X.mean(axis=axes, dtype=np.float64), X.var(axis=axes, dtype=np.float64)

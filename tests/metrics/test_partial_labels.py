@@ -1,6 +1,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -146,9 +147,11 @@ def test_what_is_said_of_missing_labels_does_not_count(metric):
     [
         lambda y: np.where(y == -1, np.nan, y),
         lambda y: np.where(y == -1, None, y),
+        lambda y: np.where(y == -1, pd.NA, y),
+        lambda y: np.ma.masked_array(np.abs(y), y == -1),
         lambda y: y.tolist(),
     ],
-    ids=["NaN", "None", "lists"],
+    ids=["NaN", "None", "NA", "mask", "lists"],
 )
 def test_missing_labels_of_every_kind(metric, convert):
     y, _, pred = clips()

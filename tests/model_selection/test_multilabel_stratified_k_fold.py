@@ -1,6 +1,7 @@
 from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from hypothesis import given
@@ -168,10 +169,12 @@ def test_one_label_without_gaps_is_stratified_as_in_scikit_learn():
     [
         lambda y: np.where(y == -1, np.nan, y),
         lambda y: np.where(y == -1, None, y),
+        lambda y: np.where(y == -1, pd.NA, y),
+        lambda y: np.ma.masked_array(np.abs(y), y == -1),
         lambda y: y.tolist(),
         lambda y: y.astype(np.int8),
     ],
-    ids=["NaN", "None", "lists", "int8"],
+    ids=["NaN", "None", "NA", "mask", "lists", "int8"],
 )
 def test_missing_labels_of_every_kind(convert):
     y = skewed_labels(50)
@@ -180,7 +183,6 @@ def test_missing_labels_of_every_kind(convert):
 
 
 def test_data_frames():
-    pd = pytest.importorskip("pandas")
     y = skewed_labels(50)
     index = np.arange(50)[::-1]
     frame = pd.DataFrame(y, index=index).replace(-1, np.nan)

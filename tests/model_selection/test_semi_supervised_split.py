@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from hypothesis import given
@@ -154,9 +155,18 @@ def test_splitter_that_happens_to_respect_the_groups_is_taken_without_a_warning(
         assert set(blocks[test]).isdisjoint(blocks[train])
 
 
-@pytest.mark.parametrize("missing", [-1, np.nan])
-def test_clip_with_one_known_label_is_tested_and_one_with_none_is_not(missing):
-    y = np.where(partial_labels() == -1, missing, partial_labels())
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda y: y,
+        lambda y: np.where(y == -1, np.nan, y),
+        lambda y: np.where(y == -1, pd.NA, y),
+        lambda y: np.ma.masked_array(np.abs(y), y == -1),
+    ],
+    ids=["-1", "NaN", "NA", "mask"],
+)
+def test_clip_with_one_known_label_is_tested_and_one_with_none_is_not(convert):
+    y = convert(partial_labels())
     is_blank = np.all(partial_labels() == -1, axis=1)
     assert 5 < is_blank.sum() < 30
     splits = splits_of(SemiSupervisedSplit(4), y)
@@ -290,6 +300,7 @@ def test_repr_and_clone_within_a_search():
         (5, np.full(60, -1), "None of the 60 clips in y has a label"),
         (5, np.full((60, 2), np.nan), "None of the 60 clips in y has a label"),
         (5, np.full((60, 2), 3), r"y holds 3.0 for clip 0 and label 0"),
+        (5, np.ma.masked_array(np.abs(Y), Y == -1), "masked array that hides 30 of"),
         (5, np.linspace(0, 1, 60), "Unknown label type"),
         (5, np.zeros((60, 2, 2)), "dim 3"),
         (PredefinedSplit(np.arange(60) % 3), Y, r"names clip 59.*30 labelled clips"),

@@ -70,12 +70,19 @@ def assert_same_models(first, second):
 # Labels, and what is missing
 
 
-def test_missing_labels_may_be_minus_one_or_nan(clips):
-    X, y, _ = clips
+def test_missing_labels_may_be_written_in_several_ways(clips):
+    X, y, truth = clips
     nan = np.where(y == -1, np.nan, y)
-    first = small().fit(X, y)
-    for same in (nan, nan.astype(np.float32), pd.DataFrame(nan), y.tolist()):
-        assert_same_models(small().fit(X, same), first)
+    hidden = np.ma.masked_array(truth, y == -1)
+    integers = pd.DataFrame(y).astype("Int64").mask(y == -1)
+    assert integers.isna().to_numpy().any()
+    settings = {"max_epochs": 1}
+    first = small(**settings).fit(X, y)
+    for same in (nan, nan.astype(np.float32), y.tolist(), hidden, integers):
+        assert_same_models(small(**settings).fit(X, same), first)
+    assert first.score(X, hidden) == first.score(X, integers) == first.score(X, y)
+    with pytest.raises(ValueError, match="masked array that hides"):
+        small().fit(X, hidden[:, 0])
 
 
 def test_learns_from_few_labels_of_rows(make_clips):
@@ -375,6 +382,16 @@ def test_the_scale_of_the_features_does_not_matter(clips):
     scaled = small().fit(scale * X, y).predict_proba(scale * X)
     # All but what is added to variances of 0.
     np.testing.assert_allclose(scaled, plain, atol=0.02)
+
+
+@pytest.mark.parametrize("as_clips", [False, True], ids=["rows", "spectrograms"])
+def test_an_offset_of_the_features_does_not_matter(as_clips, clips, spectrograms):
+    X, y, _ = spectrograms if as_clips else clips
+    X = (X - X.mean()) / X.std()
+    plain = small().fit(X, y).predict_proba(X)
+    shifted = small().fit(X + 1e4, y).predict_proba(X + 1e4)
+    # All but the rounding of features of 10000 to a thousandth.
+    np.testing.assert_allclose(shifted, plain, atol=0.01)
 
 
 # Weights of labels
