@@ -227,7 +227,7 @@ def missing_as_nan(y: Any, dtype: type = np.float64) -> NDArray:
         If ``y`` holds anything but numbers.
     """
     if isinstance(y, np.ma.MaskedArray):
-        return y.astype(dtype).filled(np.nan)
+        return np.ma.filled(y.astype(dtype), np.nan)
     table = np.array(y)
     if table.dtype == object:
         table[np.frompyfunc(is_pandas_na, 1, 1)(table).astype(bool)] = np.nan

@@ -16,8 +16,8 @@ from sklearn_audio._torch._estimator import Batch
 from sklearn_audio._torch._net import AudioNet, Losses
 from sklearn_audio._torch._resnet import ResNet
 from sklearn_audio.augmentation import SpectrogramAugmenter
+from sklearn_audio.augmentation._training_augmentation import Augmenter
 from sklearn_audio.open_set._gan_classifier import (
-    Augmenter,
     GANClassifier,
     diversity,
 )
@@ -58,8 +58,8 @@ class AugGANClassifier(GANClassifier):
     augmenter : "auto", callable or None, default="auto"
         Changes clips at random in every batch: called with a tensor of clips and a
         torch.Generator, it returns a tensor of the same shape. "auto" is
-        :class:`~sklearn_audio.augmentation.SpectrogramAugmenter` for spectrograms,
-        which have to be in dB, and nothing for rows of features.
+        :class:`~sklearn_audio.augmentation.SpectrogramAugmenter` for spectrograms, in
+        dB or scaled, and nothing for rows of features.
     mixup_alpha : float, default=0
         Parameter of the Beta distribution that mixes clips and labels; 0 mixes none.
     label_smoothing : float in [0, 1), default=0

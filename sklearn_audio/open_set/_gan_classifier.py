@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -17,12 +17,13 @@ from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional as F
 
 from sklearn_audio._torch._batch_norm import reestimate_batch_norm
-from sklearn_audio._torch._classifier import TorchClassifier
 from sklearn_audio._torch._estimator import N_SETTLING_BATCHES, Batch
 from sklearn_audio._torch._mixup import mixup
 from sklearn_audio._torch._net import AudioNet
 from sklearn_audio._torch._random import draw_seed
-from sklearn_audio.augmentation import SpectrogramAugmenter
+from sklearn_audio.augmentation._training_augmentation import (
+    AugmentedTrainingClassifier,
+)
 
 # Augmented clips differ from pass to pass; this many steady the batch normalisation.
 _N_SETTLING_PASSES = 3
@@ -30,10 +31,8 @@ _N_SETTLING_PASSES = 3
 _COLLAPSED = 0.01
 _BETAS = (0.5, 0.999)
 
-Augmenter = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
-
-class GANClassifier(TorchClassifier):
+class GANClassifier(AugmentedTrainingClassifier):
     """A ResNet trained on augmented clips, with a generator beside it.
 
     The classifier takes clips in their own unit. Everything in the game is scaled to
@@ -41,14 +40,13 @@ class GANClassifier(TorchClassifier):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **TorchClassifier._parameter_constraints,
+        **AugmentedTrainingClassifier._parameter_constraints,
         "first_stage": [StrOptions({"scattering", "convolution"})],
         "width": [Interval(Integral, 1, None, closed="left")],
         "n_scales": [Interval(Integral, 1, None, closed="left")],
         "n_angles": [Interval(Integral, 1, None, closed="left")],
         "gan_width": [Interval(Integral, 1, None, closed="left")],
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
-        "augmenter": [StrOptions({"auto"}), callable, None],
         "mixup_alpha": [Interval(Real, 0, None, closed="left")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "lr_generator": [Interval(Real, 0, None, closed="neither")],
@@ -80,14 +78,6 @@ class GANClassifier(TorchClassifier):
             self._range = float(X.min()), float(X.max())
         super()._train_on_labels(X, y, resume=resume, **kwargs)
         self._warn_of_collapse()
-
-    def _augmented(self, net: AudioNet, X: torch.Tensor) -> torch.Tensor:
-        augment = self.augmenter
-        if isinstance(augment, str):
-            # Neighbouring features of a row need not be neighbours in time.
-            augment = SpectrogramAugmenter() if X.ndim == 3 else None
-        # There may be no outliers in a batch.
-        return X if augment is None or len(X) == 0 else augment(X, net.generator)
 
     def _mixed(
         self, net: AudioNet, X: torch.Tensor, indices: torch.Tensor

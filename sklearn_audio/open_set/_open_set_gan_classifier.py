@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_audio._torch._random import draw_seed
 from sklearn_audio.augmentation import SpectrogramAugmenter
+from sklearn_audio.augmentation._training_augmentation import Augmenter
 from sklearn_audio.base import (
     Split,
     calibration_splits,
@@ -36,7 +37,6 @@ from sklearn_audio.open_set._familiarities import (
     max_softmax,
     measure_embeddings,
 )
-from sklearn_audio.open_set._gan_classifier import Augmenter
 from sklearn_audio.open_set._gan_losses import (
     SCORE_SCALING,
     class_distances,
@@ -126,8 +126,8 @@ class OpenSetGANClassifier(OpenSetGAN):
     augmenter : "auto", callable or None, default="auto"
         Changes clips at random in every batch: called with a tensor of clips and a
         torch.Generator, it returns a tensor of the same shape. "auto" is
-        :class:`~sklearn_audio.augmentation.SpectrogramAugmenter` for spectrograms,
-        which have to be in dB, and nothing for rows of features. No other part of the
+        :class:`~sklearn_audio.augmentation.SpectrogramAugmenter` for spectrograms, in
+        dB or scaled, and nothing for rows of features. No other part of the
         method is worth as much.
     mixup_alpha : float, default=0
         Parameter of the Beta distribution that mixes clips and labels; 0 mixes none.
@@ -539,7 +539,7 @@ class OpenSetGANClassifier(OpenSetGAN):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features) or (n_clips, n_bands, n_frames)
-            Clips of known classes, as rows of features or as spectrograms in dB.
+            Clips of known classes, as rows of features or as spectrograms.
         y : array-like of shape (n_clips,)
             Their classes: numbers or text.
         groups : array-like of shape (n_clips,), optional

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -24,7 +24,10 @@ from sklearn_audio._torch._mixup import mixup
 from sklearn_audio._torch._multilabel_classifier import MultilabelClassifier
 from sklearn_audio._torch._net import AudioNet, Losses
 from sklearn_audio._torch._random import draw_seed
-from sklearn_audio.augmentation import SpectrogramAugmenter
+from sklearn_audio.augmentation._training_augmentation import (
+    AugmentedTrainingClassifier,
+    Augmenter,
+)
 from sklearn_audio.base import (
     UNLABELED,
     SemiSupervisedClassifierMixin,
@@ -40,13 +43,14 @@ from sklearn_audio.semi_supervised._conv_autoencoder import (
 if TYPE_CHECKING:
     from skorch.callbacks import Callback
 
-Augmenter = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
 # Augmented clips differ from pass to pass; this many steady the batch normalisation.
 _N_SETTLING_PASSES = 3
 
 
-class CAEPretrainedClassifier(MultilabelClassifier, SemiSupervisedClassifierMixin):
+class CAEPretrainedClassifier(
+    MultilabelClassifier, SemiSupervisedClassifierMixin, AugmentedTrainingClassifier
+):
     r"""Classify clips by a network that first learned to copy them.
 
     A :class:`ConvAutoencoder` is trained on all clips, with labels and without. Its
@@ -81,8 +85,8 @@ class CAEPretrainedClassifier(MultilabelClassifier, SemiSupervisedClassifierMixi
     augmenter : "auto", callable or None, default="auto"
         Changes the clips of every batch: ``augmenter(X, generator)`` maps a Tensor and
         a torch.Generator to a Tensor of the same shape. "auto" is
-        :class:`~sklearn_audio.augmentation.SpectrogramAugmenter` for spectrograms,
-        which expects dB, and nothing for rows of features.
+        :class:`~sklearn_audio.augmentation.SpectrogramAugmenter` for spectrograms, in
+        dB or scaled, and nothing for rows of features.
     mixup_alpha : float, default=0.0
         Mixes pairs of clips, and their labels, by shares from a Beta distribution of
         this parameter. 0 mixes nothing. Of several labels per clip, a mixture knows
@@ -200,13 +204,13 @@ class CAEPretrainedClassifier(MultilabelClassifier, SemiSupervisedClassifierMixi
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **MultilabelClassifier._parameter_constraints,
+        **AugmentedTrainingClassifier._parameter_constraints,
         "autoencoder": [ConvAutoencoder, FrozenEstimator, None],
         "pretrain": ["boolean"],
         "freeze_encoder": ["boolean"],
         "pooling": [StrOptions({"flatten", "statistics"})],
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "augmenter": [StrOptions({"auto"}), callable, None],
         "mixup_alpha": [Interval(Real, 0, None, closed="left")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "lr_encoder": [Interval(Real, 0, None, closed="neither"), None],
@@ -509,13 +513,6 @@ class CAEPretrainedClassifier(MultilabelClassifier, SemiSupervisedClassifierMixi
         X, targets = batch
         logits = net.modules["module"](X)  # (B, K)
         return {"loss": self._label_loss(logits, targets, self.label_smoothing)}
-
-    def _augmented(self, net: AudioNet, X: torch.Tensor) -> torch.Tensor:
-        augment = self.augmenter
-        if isinstance(augment, str):
-            # Neighbouring features of a row need not be neighbours in time.
-            augment = SpectrogramAugmenter() if X.ndim == 3 else None
-        return X if augment is None else augment(X, net.generator)
 
     def _mixed(
         self, net: AudioNet, X: torch.Tensor, targets: torch.Tensor

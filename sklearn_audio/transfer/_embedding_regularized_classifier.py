@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -19,7 +19,10 @@ from sklearn_audio._torch._estimator import Batch
 from sklearn_audio._torch._multilabel_classifier import MultilabelClassifier
 from sklearn_audio._torch._net import AudioNet, Losses
 from sklearn_audio._torch._resnet import ResNet
-from sklearn_audio.augmentation import SpectrogramAugmenter
+from sklearn_audio.augmentation._training_augmentation import (
+    AugmentedTrainingClassifier,
+    Augmenter,
+)
 from sklearn_audio.base import (
     SemiSupervisedClassifierMixin,
     refuse_huge_values,
@@ -31,13 +34,12 @@ from sklearn_audio.transfer._teacher_embeddings import combine_embeddings
 if TYPE_CHECKING:
     from skorch.callbacks import Callback
 
-Augmenter = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 # What is taken where a penalty is left open and there is a teacher.
 AUTO_PENALTY = "con"
 
 
 class EmbeddingRegularizedClassifier(
-    MultilabelClassifier, SemiSupervisedClassifierMixin
+    MultilabelClassifier, SemiSupervisedClassifierMixin, AugmentedTrainingClassifier
 ):
     r"""A network whose embeddings are drawn towards a teacher's, in training alone.
 
@@ -87,8 +89,8 @@ class EmbeddingRegularizedClassifier(
     augmenter : "auto", callable or None, default="auto"
         Changes clips at random in every batch: called with a tensor of clips and a
         torch.Generator, it returns a tensor of the same shape. "auto" is
-        :class:`~sklearn_audio.augmentation.SpectrogramAugmenter` for spectrograms,
-        which have to be in dB, and nothing for rows of features. The teacher's
+        :class:`~sklearn_audio.augmentation.SpectrogramAugmenter` for spectrograms, in
+        dB or scaled, and nothing for rows of features. The teacher's
         embeddings remain those of the clip as it was.
     max_epochs : int, default=80
         Passes over the training clips.
@@ -209,11 +211,11 @@ class EmbeddingRegularizedClassifier(
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **MultilabelClassifier._parameter_constraints,
+        **AugmentedTrainingClassifier._parameter_constraints,
         "penalty": [StrOptions({"auto", *PENALTIES}), None],
         "weight": [Interval(Real, 0, 1, closed="left")],
         "teachers": [str, Integral, list, tuple, None],
         "width": [Interval(Integral, 1, None, closed="left")],
-        "augmenter": [StrOptions({"auto"}), callable, None],
         "lr_schedule": [StrOptions({"cosine"}), None],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
     }
@@ -268,7 +270,7 @@ class EmbeddingRegularizedClassifier(
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features) or (n_clips, n_bands, n_frames)
-            The clips, as rows of features or as spectrograms in dB.
+            The clips, as rows of features or as spectrograms.
         y : array-like of shape (n_clips,) or (n_clips, n_labels)
             Their classes: numbers or text. Beside at least two other classes, -1 says
             that a clip has no label. Or one column per label: 1 where it applies, 0
@@ -397,13 +399,6 @@ DataFrame, list, dict or None, default=None
             "penalty": penalty,
             "loss": (1 - self.weight) * classification + self.weight * penalty,
         }
-
-    def _augmented(self, net: AudioNet, X: torch.Tensor) -> torch.Tensor:
-        augment = self.augmenter
-        if isinstance(augment, str):
-            # Neighbouring features of a row need not be neighbours in time.
-            augment = SpectrogramAugmenter() if X.ndim == 3 else None
-        return X if augment is None else augment(X, net.generator)
 
     def _make_optimizers(self, net: AudioNet) -> dict[str, torch.optim.Optimizer]:
         parameters = (module.parameters() for module in net.modules.values())

@@ -32,7 +32,7 @@ EFFECTS = {
 
 
 def only(**parameters):
-    return SpectrogramAugmenter(**{**OFF, **parameters})
+    return SpectrogramAugmenter(**{**OFF, "decibels_per_unit": 1, **parameters})
 
 
 def assert_uniform(draws, low, high):
@@ -287,7 +287,7 @@ def test_more_clips_than_are_changed_at_a_time():
         ),
         elements=st.floats(-1e3, 1e3, width=32),
     ),
-    decibels_per_unit=st.floats(0.01, 100),
+    decibels_per_unit=st.floats(0.01, 100) | st.just("auto"),
     seed=st.integers(0, 1000),
 )
 def test_output_is_finite_and_of_the_same_shape(X, decibels_per_unit, seed):
@@ -313,6 +313,7 @@ def test_any_level_will_do(level, seed):
         ({"equalizer": -1}, "'equalizer' parameter"),
         ({"n_masks": 1.5}, "'n_masks' parameter"),
         ({"decibels_per_unit": 0}, "'decibels_per_unit' parameter"),
+        ({"decibels_per_unit": "db"}, "'decibels_per_unit' parameter"),
         ({"snr": 10}, "'snr' parameter"),
         ({"snr": (40, 5)}, r"snr=\(40, 5\) must be \(lowest, highest\)"),
         ({"snr": (5, np.inf)}, "both finite"),
