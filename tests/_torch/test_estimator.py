@@ -327,7 +327,7 @@ def test_a_fraction_that_cannot_be_set_aside(blobs):
 def test_divergence_is_reported(blobs):
     X, y = blobs
     with pytest.raises(ValueError, match=r"diverged: train_loss is .* epoch 1"):
-        PerceptronClassifier(lr=1e30, max_epochs=3, batch_size=8).fit(X * 1e18, y)
+        PerceptronClassifier(lr=1e30, max_epochs=3, batch_size=8).fit(X * 1e12, y)
 
 
 def test_a_missing_device_is_refused_before_training(blobs, monkeypatch):
