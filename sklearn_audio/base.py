@@ -10,12 +10,12 @@ import functools
 import math
 import warnings
 from collections.abc import Callable
-from numbers import Integral
-from typing import Any
+from numbers import Integral, Real
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, OutlierMixin
 from sklearn.model_selection import (
     BaseCrossValidator,
     GroupKFold,
@@ -26,8 +26,10 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import _safe_indexing
 from sklearn.utils._missing import is_pandas_na
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from sklearn_audio._version import __version__
 from sklearn_audio.exceptions import InconsistentVersionWarning
@@ -371,15 +373,15 @@ def calibration_splits(
         both sides of a split, or if a fold leaves no clip of a class to train on.
     """
     if groups is not None:
-        groups = column_or_1d(groups)
-        if len(groups) != n_clips:
-            raise ValueError(
-                f"groups holds {len(groups)} values, but there are {n_clips} clips. "
-                "Give one group per clip."
-            )
+        groups = check_groups(groups, n_clips)
     cv = default if cv is None else cv
     is_number = isinstance(cv, Integral)
-    splitter = fold_splitter(int(cv), n_clips, y, groups) if is_number else check_cv(cv)
+    # Without classes, neighbouring rows are often of one recording: folds in their
+    # order would nearly be folds of recordings.
+    seed = 0 if y is None and groups is None else None
+    splitter = (
+        fold_splitter(int(cv), n_clips, y, groups, seed) if is_number else check_cv(cv)
+    )
     with warnings.catch_warnings():
         # Whether the groups were heeded is checked below.
         warnings.filterwarnings("ignore", "The groups parameter is ignored")
@@ -390,6 +392,35 @@ def calibration_splits(
         if y is not None:
             _check_classes_left(i, y, y[train])
     return splits
+
+
+def check_groups(groups: Any, n_clips: int) -> NDArray:
+    """Return the group of each clip, or raise.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_clips,)
+        Speakers or source recordings.
+    n_clips : int
+        Number of clips.
+
+    Returns
+    -------
+    groups : ndarray of shape (n_clips,)
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If there is not one group per clip.
+    """
+    groups = column_or_1d(groups)
+    if len(groups) != n_clips:
+        raise ValueError(
+            f"groups holds {len(groups)} values, but there are {n_clips} clips. "
+            "Give one group per clip."
+        )
+    return groups
 
 
 def fold_splitter(
@@ -442,6 +473,140 @@ def fold_splitter(
         splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
     shuffle = random_state is not None
     return splitter(n_splits, shuffle=shuffle, random_state=random_state)
+
+
+def _check_threshold(detector: AnomalyDetector) -> bool:
+    if not getattr(detector, "_offsets", detector.contamination is not None):
+        raise AttributeError(
+            f"{type(detector).__name__} has no threshold with contamination=None, and "
+            "so no decision_function. Use score_samples, or fit it with a number for "
+            "contamination."
+        )
+    return True
+
+
+def _check_fit_predict(detector: AnomalyDetector) -> bool:
+    if detector.novelty:
+        raise AttributeError(
+            "fit_predict is not available when novelty=True. Use novelty=False if you "
+            "want to predict on the training set."
+        )
+    return True
+
+
+class AnomalyDetector(OutlierMixin, VersionedEstimator):
+    """What anomaly detectors share: a threshold for each of their scores, and answers.
+
+    A subclass computes ``score_samples``, and hands scores of the training clips to
+    ``_set_thresholds`` in ``fit``.
+
+    Parameters
+    ----------
+    contamination : float in (0, 0.5] or None
+        Fraction of fresh normal clips that are called anomalous.
+    novelty : bool
+        Whether the threshold is for fresh clips, or for the training clips.
+    n_jobs : int or None
+        Parallel jobs.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "contamination": [Interval(Real, 0, 0.5, closed="right"), None],
+        "novelty": ["boolean"],
+        "n_jobs": [Integral, None],
+    }
+
+    __metadata_request__fit = {"groups": True}
+
+    contamination: float | None
+    novelty: bool
+    calibration_scores_: NDArray[np.float64]
+    _offsets: dict[str, float]
+
+    @property
+    def offset_(self) -> float:
+        """The score below which clips are called anomalous."""
+        check_is_fitted(self)
+        return self._offsets.get(self._score_name, -np.inf)
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """Return how normal the clips are, higher = more normal."""
+        raise NotImplementedError  # pragma: no cover
+
+    @available_if(_check_threshold)
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return how far the clips are from the threshold.
+
+        Not available with ``contamination=None``, which sets no threshold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, ...)
+            The clips, see `score_samples`.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_clips,), dtype float64
+            ``score_samples(X) - offset_``: negative for anomalous clips.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Tell normal from anomalous clips.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, ...)
+            The clips, see `score_samples`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_clips,), dtype int64
+            1 for a normal clip and -1 for an anomalous one. All are normal where
+            ``contamination=None`` sets no threshold.
+        """
+        return np.where(self.score_samples(X) < self.offset_, -1, 1)
+
+    @available_if(_check_fit_predict)
+    def fit_predict(self, X: Any, y: Any = None, **params: Any) -> NDArray[np.int64]:
+        """Find the anomalous clips among the training clips.
+
+        Only available with ``novelty=False``: the threshold is for fresh clips
+        otherwise.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, ...)
+            The clips, see `fit`.
+        y : Ignored
+            Not used.
+        **params : dict
+            Further arguments of `fit`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_clips,), dtype int64
+            1 for a normal clip and -1 for an anomalous one.
+        """
+        return super().fit_predict(X, y, **params)
+
+    @property
+    def _score_name(self) -> str:
+        """Which of its scores the detector returns now."""
+        return "score"
+
+    def _set_thresholds(self, scores: dict[str, NDArray[np.float64]]) -> None:
+        """Find a threshold for each score: of clips out of fold, or of their own."""
+        self._offsets = {k: self._threshold(v) for k, v in scores.items()}
+        self.calibration_scores_ = np.sort(scores.get(self._score_name, np.empty(0)))
+
+    def _threshold(self, scores: NDArray[np.float64]) -> float:
+        if self.contamination is None:
+            return -np.inf
+        if self.novelty:
+            return conformal_threshold(scores, self.contamination)
+        # At most this fraction of the training clips is below.
+        return float(np.sort(scores)[int(self.contamination * len(scores))])
 
 
 def _check_groups_apart(cv: Any, training: NDArray, tested: NDArray) -> None:

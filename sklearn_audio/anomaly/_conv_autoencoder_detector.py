@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
 from sklearn_audio._torch._clip_networks import Encoder, Generator
+from sklearn_audio._torch._detector import Scores
 from sklearn_audio._torch._estimator import Batch
 from sklearn_audio._torch._net import AudioNet, Losses
 from sklearn_audio.anomaly._band_errors import band_errors, error_distances
@@ -20,6 +20,7 @@ from sklearn_audio.anomaly._reconstruction_detector import (
 )
 
 if TYPE_CHECKING:
+    from sklearn.model_selection import BaseCrossValidator
     from skorch.callbacks import Callback
 
 
@@ -57,10 +58,21 @@ class ConvAutoencoderDetector(ReconstructionDetector):
         an event in it. Rows of features and spectrograms of a single frame are left as
         they are. Set it to False for pictures, and where an anomaly may last as long as
         the clip.
-    contamination : float in (0, 0.5], default=0.05
-        Share of the training clips that are called anomalous, which sets ``offset_``.
-        Fresh normal clips are copied a little worse than these, so that a few more of
-        them are.
+    contamination : float in (0, 0.5] or None, default=0.05
+        Fraction of fresh normal clips that are called anomalous, which sets
+        ``offset_``. None sets no threshold, and saves the training of the folds: for
+        rankings, ``score_samples`` is enough.
+    novelty : bool, default=True
+        True: the threshold is for clips that are not among the training clips, and is
+        found by ``cv``. False: it is for the training clips themselves, of which at
+        most the fraction ``contamination`` is called anomalous, and ``fit_predict``
+        says which.
+    cv : int, splitter or None, default=None
+        Folds by which the training clips are scored, each by networks that were not
+        trained on it; None is 5. With ``groups`` in ``fit``, no group is on both sides
+        of a fold. Training takes one plus this number of times as long.
+    n_jobs : int or None, default=None
+        Folds that are trained at once.
     max_epochs : int, default=12
         Passes over the training clips. With the default score, and a few hundred clips,
         more of them change little and take their time.
@@ -87,6 +99,10 @@ class ConvAutoencoderDetector(ReconstructionDetector):
 
     Attributes
     ----------
+    calibration_scores_ : ndarray of shape (n_clips,)
+        Scores of the training clips from which ``offset_`` is found, in ascending
+        order: out of fold, or with ``novelty=False`` their own, by the ``familiarity``
+        that ``fit`` was given. Empty without a threshold.
     history_ : dict of str to list of float
         ``train_loss`` of every epoch, and ``valid_loss`` where clips are set aside.
     input_shape_ : tuple of int
@@ -98,7 +114,8 @@ class ConvAutoencoderDetector(ReconstructionDetector):
     n_iter_ : int
         Epochs trained.
     offset_ : float
-        Clips of a lower score are called anomalous.
+        Clips of a lower score are called anomalous. Each ``familiarity`` has its own;
+        minus infinity with ``contamination=None``.
 
     See Also
     --------
@@ -159,7 +176,10 @@ class ConvAutoencoderDetector(ReconstructionDetector):
         width: int = 8,
         familiarity: str = "band_errors",
         with_centering: bool = True,
-        contamination: float = 0.05,
+        contamination: float | None = 0.05,
+        novelty: bool = True,
+        cv: int | BaseCrossValidator | None = None,
+        n_jobs: int | None = None,
         max_epochs: int = 12,
         batch_size: int = 64,
         lr: float = 1e-3,
@@ -176,6 +196,9 @@ class ConvAutoencoderDetector(ReconstructionDetector):
         self.familiarity = familiarity
         self.with_centering = with_centering
         self.contamination = contamination
+        self.novelty = novelty
+        self.cv = cv
+        self.n_jobs = n_jobs
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
@@ -241,11 +264,12 @@ class ConvAutoencoderDetector(ReconstructionDetector):
         copy = net.modules["generator"](net.modules["encoder"](x))  # (B, F, T)
         return {"loss": mean_absolute_error(x, copy).mean()}
 
-    def _scores(self, X: NDArray) -> NDArray[np.float64]:
+    def _every_score(self, X: NDArray) -> Scores:
         def measure(X: torch.Tensor) -> torch.Tensor:
             x, copy = self._compared(X)  # (B, F, T) each
-            if self.familiarity == "reconstruction":
-                return mean_absolute_error(x, copy)
-            return error_distances(band_errors(x, copy), self._usual_errors)
+            distances = error_distances(band_errors(x, copy), self._usual_errors)
+            means = mean_absolute_error(x, copy).cpu().double()
+            return torch.stack([distances, means], dim=1)  # (B, 2)
 
-        return -self._infer(X, measure).astype(np.float64)
+        distances, means = self._infer(X, measure).T
+        return {"band_errors": -distances, "reconstruction": -means}

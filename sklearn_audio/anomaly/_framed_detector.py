@@ -7,15 +7,19 @@ from numbers import Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+import sklearn
 from numpy.typing import NDArray
-from sklearn.base import MetaEstimatorMixin, OutlierMixin, _fit_context, clone
+from sklearn.base import MetaEstimatorMixin, _fit_context, clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import BaseCrossValidator
+from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, gen_batches
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from sklearn_audio.anomaly._frames import cut_frames
-from sklearn_audio.base import VersionedEstimator
+from sklearn_audio.base import AnomalyDetector, Split, calibration_splits
 from sklearn_audio.feature_extraction._clips import CLIP_ERRORS, collect_clips, named
 from sklearn_audio.feature_extraction._stream import stream_mono
 
@@ -23,7 +27,7 @@ from sklearn_audio.feature_extraction._stream import stream_mono
 _BATCH_SAMPLES = 2**21
 
 
-class FramedDetector(MetaEstimatorMixin, OutlierMixin, VersionedEstimator):
+class FramedDetector(MetaEstimatorMixin, AnomalyDetector):
     r"""Slide a detector of anomalous clips over long recordings.
 
     Recordings are cut into overlapping frames, which are clips to the detector:
@@ -52,24 +56,38 @@ class FramedDetector(MetaEstimatorMixin, OutlierMixin, VersionedEstimator):
         whole samples; at most `frame_duration`, for nothing may go unheard. By default
         each moment is heard twice, so that a sound of up to half a frame is whole in
         one of them. Half the hop takes twice the time.
-    contamination : float in (0, 0.5] or "auto", default=0.05
+    contamination : float in (0, 0.5], "auto" or None, default=0.05
         Where the threshold lies, below which a frame is anomalous:
 
-        - a number: at most this share of the recordings given to `fit` holds an
-          anomalous frame;
+        - a number: this fraction of fresh normal recordings has an anomalous frame;
         - "auto": where the `decision_function` of the detector is 0. The threshold then
-          is about single frames, see Notes.
+          is about single frames, see Notes;
+        - None: no frame is anomalous. Scores alone are needed for rankings.
+    novelty : bool, default=True
+        True: the threshold is for recordings that are not given to `fit`, and is found
+        by `cv`. False: it is for those given to `fit`, of which at most the fraction
+        `contamination` is called anomalous, and `fit_predict` says which.
+    cv : int, splitter or None, default=None
+        Folds by which the recordings are scored, each by a detector that was not fitted
+        on it; None is 5. A frozen detector needs none.
+    n_jobs : int or None, default=None
+        Folds that are fitted at once.
 
     Attributes
     ----------
+    calibration_scores_ : ndarray of shape (n_recordings,)
+        Scores of the recordings from which `offset_` is found, in ascending order.
+        Empty where `contamination` is no number.
     detector_ : outlier detector
-        The fitted detector of frames.
+        The fitted detector of frames. Those of this package have no threshold of their
+        own, unless `contamination` is "auto".
     frame_length_ : int
         Samples of a frame.
     hop_length_ : int
         Samples from the start of one frame to the start of the next.
     offset_ : float
-        Frames of lower familiarity are anomalous.
+        Frames of lower familiarity are anomalous; minus infinity with
+        ``contamination=None``.
     n_features_in_ : int
         Number of samples per recording seen in `fit`. Only set for dense arrays, after
         which other dense arrays must have as many; lists of recordings may be ragged.
@@ -96,9 +114,12 @@ class FramedDetector(MetaEstimatorMixin, OutlierMixin, VersionedEstimator):
     Recordings longer than those given to `fit` still raise more false alarms, shorter
     ones fewer.
 
-    What the detector was trained on is more familiar to it than new recordings are. For
-    a threshold that holds for these, train it on some recordings, and give others to
-    the `fit` of ``FramedDetector(FrozenEstimator(detector), ...)``.
+    What the detector was trained on is more familiar to it than new recordings are. The
+    threshold therefore comes from recordings that the detector was not trained on: by
+    folds, or all of them where the detector is frozen. Frames of one recording never
+    are on both sides of a fold; `groups` keep recordings together, such as those of one
+    machine. With "auto", a detector whose `fit` takes `groups` is given the recordings
+    of the frames.
 
     Examples
     --------
@@ -140,8 +161,16 @@ class FramedDetector(MetaEstimatorMixin, OutlierMixin, VersionedEstimator):
         "sample_rate": [Interval(Real, 0, None, closed="neither")],
         "frame_duration": [Interval(Real, 0, None, closed="neither")],
         "hop_duration": [Interval(Real, 0, None, closed="neither")],
-        "contamination": [Interval(Real, 0, 0.5, closed="right"), StrOptions({"auto"})],
+        **AnomalyDetector._parameter_constraints,
+        "contamination": [
+            Interval(Real, 0, 0.5, closed="right"),
+            StrOptions({"auto"}),
+            None,
+        ],
+        "cv": ["cv_object"],
     }
+
+    contamination: Any
 
     def __init__(
         self,
@@ -150,17 +179,23 @@ class FramedDetector(MetaEstimatorMixin, OutlierMixin, VersionedEstimator):
         *,
         frame_duration: float = 1.0,
         hop_duration: float = 0.5,
-        contamination: float | Literal["auto"] = 0.05,
+        contamination: float | Literal["auto"] | None = 0.05,
+        novelty: bool = True,
+        cv: int | BaseCrossValidator | None = None,
+        n_jobs: int | None = None,
     ) -> None:
         self.detector = detector
         self.sample_rate = sample_rate
         self.frame_duration = frame_duration
         self.hop_duration = hop_duration
         self.contamination = contamination
+        self.novelty = novelty
+        self.cv = cv
+        self.n_jobs = n_jobs
 
     # Nested validation is left on: the wrapped detector is the user's own.
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, groups: Any = None) -> Self:
         """Fit the detector on all frames, and find the threshold.
 
         All frames are held in memory, ``frame_duration / hop_duration`` times the
@@ -175,6 +210,9 @@ class FramedDetector(MetaEstimatorMixin, OutlierMixin, VersionedEstimator):
             and be ragged. A Series or a column of paths is welcome as well.
         y : Ignored
             Not used, present for API consistency.
+        groups : array-like of shape (n_recordings,), optional
+            What recordings have in common, such as the machine. No group is then on
+            both sides of a fold.
 
         Returns
         -------
@@ -189,17 +227,16 @@ class FramedDetector(MetaEstimatorMixin, OutlierMixin, VersionedEstimator):
             If `X` is a single path, or a recording is none of the things above.
         ValueError
             If a parameter or `X` is not as documented, or a recording cannot be
-            decoded, is shorter than a frame, or has NaN or infinity in it. The error
-            names the recording.
+            decoded, is shorter than a frame, or has NaN or infinity in it: the error
+            names the recording. Or if there are too few recordings for `cv`.
         """
         recordings = collect_clips(self, X, reset=True)
+        self._rate = self.sample_rate  # whatever is set after fit
         self.frame_length_, self.hop_length_ = self._lengths()
-        self.detector_ = clone(self.detector)
-        if isinstance(self.detector_, FrozenEstimator):
-            check_is_fitted(self.detector_)
-        else:
-            self.detector_.fit(self._all_frames(recordings))
-        self.offset_ = self._find_offset(recordings)
+        self._set_thresholds(self._calibrate(recordings, groups))
+        if self.contamination == "auto":
+            self._check_has_decisions()
+            self._offsets = {"score": 0.0}
         return self
 
     def score_curve(
@@ -228,7 +265,7 @@ class FramedDetector(MetaEstimatorMixin, OutlierMixin, VersionedEstimator):
         """
         check_is_fitted(self)
         starts, scores = self._score_frames(recording)
-        return starts / self.sample_rate, scores
+        return starts / self._rate, scores
 
     def detect_events(self, recording: Any) -> NDArray[np.float64]:
         """Return when something foreign is heard in one recording.
@@ -257,7 +294,7 @@ class FramedDetector(MetaEstimatorMixin, OutlierMixin, VersionedEstimator):
         gaps = np.flatnonzero(np.diff(anomalous) > self.frame_length_)
         runs = [run for run in np.split(anomalous, gaps + 1) if run.size]
         events = [(run[0], run[-1] + self.frame_length_) for run in runs]
-        return np.array(events, dtype=np.float64).reshape(-1, 2) / self.sample_rate
+        return np.array(events, dtype=np.float64).reshape(-1, 2) / self._rate
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Return how familiar the strangest moment of each recording is.
@@ -280,46 +317,6 @@ class FramedDetector(MetaEstimatorMixin, OutlierMixin, VersionedEstimator):
         check_is_fitted(self)
         return self._least_scores(collect_clips(self, X, reset=False))
 
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return how far the strangest moment of each recording is from the threshold.
-
-        Parameters
-        ----------
-        X : list of recordings, or array-like of shape (n_recordings, n_samples)
-            The recordings, see `fit`.
-
-        Returns
-        -------
-        distances : ndarray of shape (n_recordings,), dtype float64
-            ``score_samples(X) - offset_``: negative for anomalous recordings.
-
-        Raises
-        ------
-        FileNotFoundError, TypeError, ValueError
-            As in `fit`.
-        """
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X: Any) -> NDArray[np.int64]:
-        """Tell normal recordings from those with something foreign in them.
-
-        Parameters
-        ----------
-        X : list of recordings, or array-like of shape (n_recordings, n_samples)
-            The recordings, see `fit`.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_recordings,), dtype int64
-            1 for a normal recording, -1 for one in which `detect_events` finds any.
-
-        Raises
-        ------
-        FileNotFoundError, TypeError, ValueError
-            As in `fit`.
-        """
-        return np.where(self.decision_function(X) < 0, -1, 1)
-
     def _lengths(self) -> tuple[int, int]:
         """Return the samples of a frame and of a hop."""
         if self.hop_duration > self.frame_duration:
@@ -336,19 +333,68 @@ class FramedDetector(MetaEstimatorMixin, OutlierMixin, VersionedEstimator):
             )
         return round(self.frame_duration * self.sample_rate), hop_length
 
-    def _find_offset(self, recordings: Any) -> float:
-        if self.contamination == "auto":
-            if not hasattr(self.detector_, "decision_function"):
-                raise ValueError(
-                    f'contamination="auto" asks for the threshold of the detector, but '
-                    f"{self.detector_} has no decision_function and so no threshold. "
-                    "Give the share of recordings that may raise an alarm, such as "
-                    "0.05."
-                )
-            return 0.0
-        scores = np.sort(self._least_scores(recordings))
-        # np.quantile, above the least score, would call one of two anomalous.
-        return float(scores[int(self.contamination * len(scores))])
+    @property
+    def _calibrates(self) -> bool:
+        return self.contamination not in ("auto", None)
+
+    def _calibrate(
+        self, recordings: Any, groups: Any
+    ) -> dict[str, NDArray[np.float64]]:
+        """Fit the detector, and return the scores that the threshold is found from."""
+        if isinstance(self.detector, FrozenEstimator):
+            self.detector_ = clone(self.detector)
+            check_is_fitted(self.detector_)
+            return {"score": self._least_scores(recordings)} if self._calibrates else {}
+        frames = [
+            np.concatenate([new for _, new in self._frames(recording, index)])
+            for index, recording in enumerate(recordings)
+        ]
+        rows = np.arange(len(frames))
+        splits: list[Split] = []
+        if self._calibrates and self.novelty:
+            splits = calibration_splits(self.cv, len(frames), groups=groups)
+        owners = rows if groups is None else np.asarray(groups)
+        self.detector_ = self._fitted(frames, owners)
+        if not self._calibrates:
+            return {}
+        if not self.novelty:
+            return {"score": self._least_of(self.detector_, frames)}
+        folds = Parallel(n_jobs=self.n_jobs)(
+            delayed(self._score_fold)(frames, owners, train, test)
+            for train, test in splits
+        )
+        return {"score": np.concatenate(folds)}
+
+    def _fitted(self, frames: list[NDArray], owners: NDArray) -> Any:
+        """Return a detector that is fitted on frames of recordings."""
+        detector = clone(self.detector)
+        last, prefix = _last_step(detector)
+        params = {}
+        if isinstance(last, AnomalyDetector) and self.contamination != "auto":
+            last.set_params(contamination=None)  # the threshold is that of recordings
+        elif has_fit_parameter(last, "groups") and len(np.unique(owners)) > 1:
+            per_frame = np.repeat(owners, [len(some) for some in frames])
+            params = {f"{prefix}groups": per_frame}
+        return detector.fit(np.concatenate(frames), **params)
+
+    def _score_fold(
+        self, frames: list[NDArray], owners: NDArray, train: NDArray, test: NDArray
+    ) -> NDArray[np.float64]:
+        detector = self._fitted([frames[row] for row in train], owners[train])
+        return self._least_of(detector, [frames[row] for row in test])
+
+    def _least_of(self, detector: Any, frames: list[NDArray]) -> NDArray[np.float64]:
+        curves = (self._familiarity(detector, some) for some in frames)
+        return np.array([scores.min() for scores in curves])
+
+    def _check_has_decisions(self) -> None:
+        if not hasattr(self.detector_, "decision_function"):
+            raise ValueError(
+                f'contamination="auto" asks for the threshold of the detector, but '
+                f"{self.detector_} has no decision_function and so no threshold. "
+                "Give the fraction of recordings that may raise an alarm, such as "
+                "0.05."
+            )
 
     def _least_scores(self, recordings: Any) -> NDArray[np.float64]:
         curves = (self._score_frames(r, index) for index, r in enumerate(recordings))
@@ -360,39 +406,21 @@ class FramedDetector(MetaEstimatorMixin, OutlierMixin, VersionedEstimator):
         """Return the first sample of each frame, and its familiarity."""
         starts: list[NDArray[np.intp]] = []
         scores: list[NDArray[np.float64]] = []
-        per_batch = max(1, _BATCH_SAMPLES // self.frame_length_)
         for new_starts, frames in self._frames(recording, index):
             starts.append(new_starts)
-            batches = gen_batches(len(frames), per_batch)
-            scores.extend(self._familiarity(frames[batch].copy()) for batch in batches)
+            scores.append(self._familiarity(self.detector_, frames))
         return np.concatenate(starts), np.concatenate(scores)
 
-    def _familiarity(self, frames: NDArray) -> NDArray[np.float64]:
-        has_decisions = hasattr(self.detector_, "decision_function")
-        method = "decision_function" if has_decisions else "score_samples"
-        scores = np.asarray(getattr(self.detector_, method)(frames), dtype=np.float64)
-        if scores.shape != (len(frames),):
-            raise ValueError(
-                f"{method} of the detector must return one number a frame, but "
-                f"returned an array of shape {scores.shape} for {len(frames)} frames."
-            )
-        return scores
-
-    def _all_frames(self, recordings: Any) -> NDArray[np.float32]:
-        """Return the frames of all recordings, (n_frames, frame_length_)."""
-        return np.concatenate(
-            [
-                frames
-                for index, recording in enumerate(recordings)
-                for _, frames in self._frames(recording, index)
-            ]
-        )
+    def _familiarity(self, detector: Any, frames: NDArray) -> NDArray[np.float64]:
+        per_batch = max(1, _BATCH_SAMPLES // self.frame_length_)
+        batches = gen_batches(len(frames), per_batch)
+        return np.concatenate([_scores_of(detector, frames[b].copy()) for b in batches])
 
     def _frames(
         self, recording: Any, index: int
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
         """Read and cut a recording, whose place or path stands in every error."""
-        blocks = stream_mono(recording, self.sample_rate)
+        blocks = stream_mono(recording, self._rate)
         try:
             yield from cut_frames(blocks, self.frame_length_, self.hop_length_)
         except CLIP_ERRORS as error:
@@ -402,3 +430,25 @@ class FramedDetector(MetaEstimatorMixin, OutlierMixin, VersionedEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True  # collections of paths
         return tags
+
+
+def _scores_of(detector: Any, frames: NDArray) -> NDArray[np.float64]:
+    has_decisions = hasattr(detector, "decision_function")
+    method = "decision_function" if has_decisions else "score_samples"
+    scores = np.asarray(getattr(detector, method)(frames), dtype=np.float64)
+    if scores.shape != (len(frames),):
+        raise ValueError(
+            f"{method} of the detector must return one number a frame, but "
+            f"returned an array of shape {scores.shape} for {len(frames)} frames."
+        )
+    return scores
+
+
+def _last_step(detector: Any) -> tuple[Any, str]:
+    """Return the detector in a pipeline, and what names of its fit's arguments get."""
+    if not isinstance(detector, Pipeline):
+        return detector, ""
+    name, step = detector.steps[-1]
+    last, prefix = _last_step(step)
+    routes = sklearn.get_config()["enable_metadata_routing"]
+    return last, "" if routes else f"{name}__{prefix}"

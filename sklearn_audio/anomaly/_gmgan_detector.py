@@ -18,6 +18,7 @@ from sklearn_audio._torch._adversarial import (
 )
 from sklearn_audio._torch._batch_norm import reestimate_batch_norm
 from sklearn_audio._torch._clip_networks import Detector, Encoder, Generator
+from sklearn_audio._torch._detector import Scores
 from sklearn_audio._torch._estimator import Batch
 from sklearn_audio._torch._net import AudioNet, Losses
 from sklearn_audio.anomaly._band_errors import band_errors, error_distances
@@ -34,6 +35,7 @@ from sklearn_audio.anomaly._reconstruction_detector import (
 )
 
 if TYPE_CHECKING:
+    from sklearn.model_selection import BaseCrossValidator
     from skorch.callbacks import Callback
 
 # What a score is, and the sum of all; each column is higher for stranger clips.
@@ -120,10 +122,21 @@ class GMGANDetector(ReconstructionDetector):
         an event in it. Rows of features and spectrograms of a single frame are left as
         they are. Set it to False for pictures, and where an anomaly may last as long as
         the clip.
-    contamination : float in (0, 0.5], default=0.05
-        Share of the training clips that are called anomalous, which sets ``offset_``.
-        Fresh normal clips are copied a little worse than these, so that a few more of
-        them are.
+    contamination : float in (0, 0.5] or None, default=0.05
+        Fraction of fresh normal clips that are called anomalous, which sets
+        ``offset_``. None sets no threshold, and saves the training of the folds: for
+        rankings, ``score_samples`` is enough.
+    novelty : bool, default=True
+        True: the threshold is for clips that are not among the training clips, and is
+        found by ``cv``. False: it is for the training clips themselves, of which at
+        most the fraction ``contamination`` is called anomalous, and ``fit_predict``
+        says which.
+    cv : int, splitter or None, default=None
+        Folds by which the training clips are scored, each by networks that were not
+        trained on it; None is 5. With ``groups`` in ``fit``, no group is on both sides
+        of a fold. Training takes one plus this number of times as long.
+    n_jobs : int or None, default=None
+        Folds that are trained at once.
     max_epochs : int, default=12
         Passes over the training clips. With the default score, and a few hundred clips,
         more of them change little and take their time.
@@ -155,6 +168,10 @@ class GMGANDetector(ReconstructionDetector):
 
     Attributes
     ----------
+    calibration_scores_ : ndarray of shape (n_clips,)
+        Scores of the training clips from which ``offset_`` is found, in ascending
+        order: out of fold, or with ``novelty=False`` their own, by the ``familiarity``
+        that ``fit`` was given. Empty without a threshold.
     covariances_ : ndarray of shape (n_components, latent_dim, latent_dim)
         Covariances of the mixture. Like means and weights it is estimated from all
         training clips when the networks are done.
@@ -174,7 +191,8 @@ class GMGANDetector(ReconstructionDetector):
     n_iter_ : int
         Epochs trained.
     offset_ : float
-        Clips of a lower score are called anomalous.
+        Clips of a lower score are called anomalous. Each ``familiarity`` has its own;
+        minus infinity with ``contamination=None``.
     weights_ : ndarray of shape (n_components,)
         Weights of the mixture; they sum to one.
 
@@ -276,7 +294,10 @@ class GMGANDetector(ReconstructionDetector):
         density_weight: float = 0.1,
         covariance_penalty: float = 0.005,
         with_centering: bool = True,
-        contamination: float = 0.05,
+        contamination: float | None = 0.05,
+        novelty: bool = True,
+        cv: int | BaseCrossValidator | None = None,
+        n_jobs: int | None = None,
         max_epochs: int = 12,
         batch_size: int = 64,
         lr: float = 1e-3,
@@ -304,6 +325,9 @@ class GMGANDetector(ReconstructionDetector):
         self.covariance_penalty = covariance_penalty
         self.with_centering = with_centering
         self.contamination = contamination
+        self.novelty = novelty
+        self.cv = cv
+        self.n_jobs = n_jobs
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
@@ -482,12 +506,11 @@ class GMGANDetector(ReconstructionDetector):
 
     # Inference
 
-    def _scores(self, X: NDArray) -> NDArray[np.float64]:
+    def _every_score(self, X: NDArray) -> Scores:
         parts = self._score_parts(X)  # (n, 4)
-        if self.familiarity == "sum":
-            means, spreads = self._standards
-            return -((parts - means) / spreads).sum(axis=1)
-        return -parts[:, SCORES.index(self.familiarity)]
+        means, spreads = self._standards
+        total = ((parts - means) / spreads).sum(axis=1)
+        return {"sum": -total, **dict(zip(SCORES, -parts.T, strict=True))}
 
     def _score_parts(self, X: NDArray) -> NDArray[np.float64]:
         """Return every score, higher = stranger: (n, ...) -> (n, 4)."""

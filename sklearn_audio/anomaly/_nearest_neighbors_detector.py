@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import OutlierMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.metrics import DistanceMetric
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_audio.base import VersionedEstimator
+from sklearn_audio.base import AnomalyDetector, check_groups
 
 
-class NearestNeighborsDetector(OutlierMixin, VersionedEstimator):
+class NearestNeighborsDetector(AnomalyDetector):
     r"""Find anomalous clips by how far away the nearest normal clips are.
 
     A clip is scored by its mean distance to the :math:`k` training clips
@@ -41,13 +41,21 @@ class NearestNeighborsDetector(OutlierMixin, VersionedEstimator):
         Distance between two clips, any that :class:`sklearn.neighbors.NearestNeighbors`
         takes without further parameters. Most add the features up as they are:
         standardise them first. "precomputed" takes distances in place of features.
-    contamination : float in (0, 0.5], default=0.05
-        Share of the training clips that are called anomalous, which sets ``offset_``.
+    contamination : float in (0, 0.5] or None, default=0.05
+        Fraction of fresh normal clips that are called anomalous, which sets
+        ``offset_``. None sets no threshold.
+    novelty : bool, default=True
+        True: the threshold is for clips that are not among the training clips. False:
+        it is for the training clips themselves, of which at most the fraction
+        ``contamination`` is called anomalous, and ``fit_predict`` says which.
     n_jobs : int or None, default=None
         Parallel jobs of the search for neighbours; -1 takes all processors.
 
     Attributes
     ----------
+    calibration_scores_ : ndarray of shape (n_clips,)
+        Scores of the training clips from which ``offset_`` is found, in ascending
+        order. Empty without a threshold.
     feature_names_in_ : ndarray of shape (`n_features_in_`,), dtype object
         Names of the columns seen in ``fit``. Only set for data frames whose column
         names are all strings.
@@ -60,7 +68,8 @@ class NearestNeighborsDetector(OutlierMixin, VersionedEstimator):
         The index of the training clips; its ``kneighbors`` tells which of them are the
         nearest.
     offset_ : float
-        Clips of a lower score are called anomalous.
+        Clips of a lower score are called anomalous; minus infinity with
+        ``contamination=None``.
 
     See Also
     --------
@@ -74,7 +83,8 @@ class NearestNeighborsDetector(OutlierMixin, VersionedEstimator):
     of a training clip is scored without that one, by the ``n_neighbors`` next. If it
     were, training clips would be more normal than fresh ones by one distance of zero
     each, and the threshold too strict. Of several equal training clips, all but one
-    count.
+    count. With ``groups`` in ``fit``, the threshold is found from distances to clips of
+    other groups.
 
     All training clips are kept, in memory and in dumps.
 
@@ -114,8 +124,7 @@ class NearestNeighborsDetector(OutlierMixin, VersionedEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "metric": NearestNeighbors._parameter_constraints["metric"],
-        "contamination": [Interval(Real, 0, 0.5, closed="right")],
-        "n_jobs": [Integral, None],
+        **AnomalyDetector._parameter_constraints,
     }
 
     def __init__(
@@ -123,16 +132,18 @@ class NearestNeighborsDetector(OutlierMixin, VersionedEstimator):
         *,
         n_neighbors: int = 5,
         metric: str | Callable[..., float] | DistanceMetric = "euclidean",
-        contamination: float = 0.05,
+        contamination: float | None = 0.05,
+        novelty: bool = True,
         n_jobs: int | None = None,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.contamination = contamination
+        self.novelty = novelty
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+    def fit(self, X: ArrayLike, y: Any = None, groups: ArrayLike | None = None) -> Self:
         """Keep normal clips, and find the threshold.
 
         Parameters
@@ -143,6 +154,10 @@ class NearestNeighborsDetector(OutlierMixin, VersionedEstimator):
             (n_clips, n_clips).
         y : Ignored
             Not used.
+        groups : array-like of shape (n_clips,), optional
+            Source recording of each clip. The threshold is then for clips of new
+            recordings: clips of the same one are not neighbours when it is found.
+            Without groups it is for new clips of the same recordings.
 
         Returns
         -------
@@ -152,7 +167,8 @@ class NearestNeighborsDetector(OutlierMixin, VersionedEstimator):
         Raises
         ------
         ValueError
-            If ``X`` is not finite, has the wrong shape or holds fewer than 2 clips.
+            If ``X`` is not finite, has the wrong shape or holds fewer than 2 clips, or
+            if there are fewer than 2 groups.
         """
         clips: NDArray[np.float64] = validate_data(self, X, dtype=np.float64)
         n_others = len(clips) - 1
@@ -172,7 +188,13 @@ class NearestNeighborsDetector(OutlierMixin, VersionedEstimator):
         self.nearest_neighbors_ = NearestNeighbors(
             n_neighbors=self.n_neighbors_, metric=self.metric, n_jobs=self.n_jobs
         ).fit(clips)
-        self.offset_ = float(np.quantile(self._scores(clips), self.contamination))
+        if self.contamination is None:
+            self._set_thresholds({})
+        elif self.novelty and groups is not None:
+            groups = check_groups(groups, len(clips))
+            self._set_thresholds({"score": self._scores_between_groups(clips, groups)})
+        else:
+            self._set_thresholds({"score": self._scores(clips)})
         return self
 
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -196,36 +218,6 @@ class NearestNeighborsDetector(OutlierMixin, VersionedEstimator):
         )
         return self._scores(clips)
 
-    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return how far the clips are from the threshold.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_features)
-            The clips, see `score_samples`.
-
-        Returns
-        -------
-        distances : ndarray of shape (n_clips,), dtype float64
-            ``score_samples(X) - offset_``: negative for anomalous clips.
-        """
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
-        """Tell normal from anomalous clips.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_features)
-            The clips, see `score_samples`.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_clips,), dtype int64
-            1 for a normal clip and -1 for an anomalous one.
-        """
-        return np.where(self.decision_function(X) < 0, -1, 1)
-
     def _scores(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return how normal checked clips are: (n_clips, n_features) -> (n_clips,)."""
         k = self.n_neighbors_
@@ -238,6 +230,27 @@ class NearestNeighborsDetector(OutlierMixin, VersionedEstimator):
         # One too many was found: the clip itself, at 0, or else the most distant.
         distances[~is_equal.any(axis=1), k] = 0
         return -distances.sum(axis=1) / k
+
+    def _scores_between_groups(
+        self, X: NDArray[np.float64], groups: NDArray
+    ) -> NDArray[np.float64]:
+        """Return how normal training clips are beside those of other groups: (n,)."""
+        if len(np.unique(groups)) < 2:
+            raise ValueError(
+                "X has one group alone, so that no threshold can be calibrated for "
+                "others. Give clips of at least 2 groups, or leave out groups."
+            )
+        scores = np.empty(len(X))
+        for group in np.unique(groups):
+            rows = np.flatnonzero(groups == group)
+            n_found = min(len(X), len(rows) + self.n_neighbors_)
+            distances, neighbors = self.nearest_neighbors_.kneighbors(X[rows], n_found)
+            # Its own clips go to the end, in whatever order.
+            distances[groups[neighbors] == group] = np.inf
+            distances.sort(axis=1)
+            n_others = min(self.n_neighbors_, len(X) - len(rows))
+            scores[rows] = -distances[:, :n_others].mean(axis=1)
+        return scores
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -63,6 +63,7 @@ class ReconstructionDetector(TorchDetector):
 
     # What to do about collapsed networks.
     _remedy: ClassVar[str] = "Lower lr, or try another random_state."
+    _is_centred: bool
 
     def encode(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return latent vectors of clips.
@@ -99,7 +100,14 @@ class ReconstructionDetector(TorchDetector):
         return self._infer(X, self._copied)
 
     def _train_on_clips(self, X: NDArray, *, resume: bool) -> None:
+        if resume and self.with_centering != self._is_centred:
+            raise ValueError(
+                f"warm_start needs with_centering={self._is_centred} of the first fit, "
+                f"but now it is {self.with_centering}. Set warm_start=False to start "
+                "anew."
+            )
         if not resume:
+            self._is_centred = self.with_centering  # whatever is set after fit
             x = torch.from_numpy(X)
             low, high = np.quantile((x - self._centres(x)).numpy(), _RANGE)
             half = (high - low) / 2
@@ -175,7 +183,7 @@ class ReconstructionDetector(TorchDetector):
     def _centres(self, X: torch.Tensor) -> torch.Tensor:
         """Return what clips lose: (B, F, T) -> (B, F, 1), or zero."""
         # A single frame is its own median, and would lose everything.
-        if X.ndim < 3 or X.shape[-1] == 1 or not self.with_centering:
+        if X.ndim < 3 or X.shape[-1] == 1 or not self._is_centred:
             return torch.zeros((), device=X.device)
         return X.median(dim=-1, keepdim=True).values
 

@@ -13,12 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 from torch.nn import functional as F
 
-from sklearn_audio._torch._detector import TorchDetector
+from sklearn_audio._torch._detector import Scores, TorchDetector
 from sklearn_audio._torch._estimator import Batch
 from sklearn_audio._torch._net import AudioNet, Losses
 from sklearn_audio.base import validate_clips
 
 if TYPE_CHECKING:
+    from sklearn.model_selection import BaseCrossValidator
     from skorch.callbacks import Callback
 
 # In standard deviations: how anomalous a clip is that reaches it is beyond doubt.
@@ -130,10 +131,21 @@ class WaveNetDetector(TorchDetector):
         prediction errors over time, or the largest of them. The largest finds a short
         bang in a long and steady sound, which is lost in the mean. Where normal clips
         have onsets, these are their largest errors, and the mean is better.
-    contamination : float in (0, 0.5], default=0.05
-        Share of the training clips that is called anomalous, which sets ``offset_``.
-        Fresh normal clips are foreseen a little worse than these, so that a few more of
-        them are.
+    contamination : float in (0, 0.5] or None, default=0.05
+        Fraction of fresh normal clips that are called anomalous, which sets
+        ``offset_``. None sets no threshold, and saves the training of the folds: for
+        rankings, ``score_samples`` is enough.
+    novelty : bool, default=True
+        True: the threshold is for clips that are not among the training clips, and is
+        found by ``cv``. False: it is for the training clips themselves, of which at
+        most the fraction ``contamination`` is called anomalous, and ``fit_predict``
+        says which.
+    cv : int, splitter or None, default=None
+        Folds by which the training clips are scored, each by networks that were not
+        trained on it; None is 5. With ``groups`` in ``fit``, no group is on both sides
+        of a fold. Training takes one plus this number of times as long.
+    n_jobs : int or None, default=None
+        Folds that are trained at once.
     max_epochs : int, default=50
         Passes over the training clips.
     batch_size : int, default=64
@@ -161,6 +173,10 @@ class WaveNetDetector(TorchDetector):
 
     Attributes
     ----------
+    calibration_scores_ : ndarray of shape (n_clips,)
+        Scores of the training clips from which ``offset_`` is found, in ascending
+        order: out of fold, or with ``novelty=False`` their own, by the ``familiarity``
+        that ``fit`` was given. Empty without a threshold.
     history_ : dict of str to list of float
         ``train_loss`` of every epoch, and ``valid_loss`` where clips are set aside.
     input_shape_ : tuple of int
@@ -174,7 +190,8 @@ class WaveNetDetector(TorchDetector):
     n_iter_ : int
         Epochs trained.
     offset_ : float
-        Clips of a lower score are called anomalous.
+        Clips of a lower score are called anomalous. Each ``familiarity`` has its own;
+        minus infinity with ``contamination=None``.
     receptive_field_ : int
         Number R of past frames that a prediction is made from.
     scale_ : ndarray of shape (n_bands,), dtype float64
@@ -245,7 +262,10 @@ class WaveNetDetector(TorchDetector):
         kernel_size: int = 2,
         width: int = 32,
         familiarity: str = "mean",
-        contamination: float = 0.05,
+        contamination: float | None = 0.05,
+        novelty: bool = True,
+        cv: int | BaseCrossValidator | None = None,
+        n_jobs: int | None = None,
         max_epochs: int = 50,
         batch_size: int = 64,
         lr: float = 1e-3,
@@ -262,6 +282,9 @@ class WaveNetDetector(TorchDetector):
         self.width = width
         self.familiarity = familiarity
         self.contamination = contamination
+        self.novelty = novelty
+        self.cv = cv
+        self.n_jobs = n_jobs
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
@@ -325,11 +348,9 @@ class WaveNetDetector(TorchDetector):
         network = self.modules_["module"]
         return self._infer(X, lambda x: self._errors(network, x)).astype(np.float64)
 
-    def _scores(self, X: NDArray) -> NDArray[np.float64]:
+    def _every_score(self, X: NDArray) -> Scores:
         errors = self._prediction_errors(X)  # (n, T)
-        if self.familiarity == "max":
-            return -errors.max(axis=1)
-        return -errors.mean(axis=1)
+        return {"mean": -errors.mean(axis=1), "max": -errors.max(axis=1)}
 
 
 def _moments(X: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

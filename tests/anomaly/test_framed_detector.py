@@ -13,12 +13,12 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import OneClassSVM
 from sklearn.utils.estimator_checks import check_estimator
 
-from sklearn_audio.anomaly import FramedDetector
+from sklearn_audio.anomaly import FramedDetector, NearestNeighborsDetector
 from sklearn_audio.feature_extraction import (
     LogMelSpectrogram,
     SpectrogramStatistics,
@@ -47,6 +47,7 @@ class PeakDetector(OutlierMixin, BaseEstimator):
 
 
 PEAK_DETECTOR = PeakDetector()
+RECORDED = make_pipeline(FunctionTransformer(), NearestNeighborsDetector())
 
 
 def slide(detector=PEAK_DETECTOR, **params):
@@ -79,8 +80,9 @@ def frames_by_hand(recording, length, hop):
 
 # Casting what the checks put into X on purpose, infinity and NaN, to float32.
 @pytest.mark.filterwarnings("ignore:(invalid value|overflow) encountered in cast")
-def test_passes_every_check_of_scikit_learn():
-    framed = FramedDetector(OneClassSVM(), 1, hop_duration=1.0)
+@pytest.mark.parametrize("novelty", [True, False])
+def test_passes_every_check_of_scikit_learn(novelty):
+    framed = FramedDetector(OneClassSVM(), 1, hop_duration=1.0, novelty=novelty)
     results = check_estimator(framed, on_fail=None, on_skip=None)
     not_passed = {
         result["check_name"]: result["exception"]
@@ -214,10 +216,78 @@ def test_contamination_is_the_largest_share_of_recordings(
     n_recordings, contamination, n_anomalous
 ):
     recordings = noise(n_recordings, 250)
-    framed = slide(contamination=contamination)
+    framed = slide(contamination=contamination, novelty=False)
     assert (framed.fit_predict(recordings) == -1).sum() == n_anomalous
     n_eventful = sum(len(framed.detect_events(r)) > 0 for r in recordings)
     assert n_eventful == n_anomalous
+
+
+class MemoryDetector(OutlierMixin, BaseEstimator):
+    """Frames that are in the training clips are normal, as others hardly ever are."""
+
+    def fit(self, X, y=None, groups=None):
+        self.X_, self.groups_ = X, groups
+        return self
+
+    def score_samples(self, X):
+        is_known = (X[:, None] == self.X_[None]).all(axis=2).any(axis=1)
+        return np.where(is_known, 1.0, -np.abs(X).max(axis=1))
+
+
+@pytest.mark.parametrize("contamination", [0.05, 0.2])
+def test_the_threshold_is_for_recordings_that_the_detector_does_not_know(
+    contamination,
+):
+    recordings = noise(60, 250) * np.linspace(0.1, 1, 60)[:, None]
+    framed = slide(MemoryDetector(), contamination=contamination).fit(recordings)
+    expected = np.sort(-np.abs(recordings).max(axis=1))
+    np.testing.assert_allclose(framed.calibration_scores_, expected, rtol=1e-6)
+    assert framed.offset_ == framed.calibration_scores_[int(contamination * 61) - 1]
+    fresh = noise(400, 250, seed=1) * np.linspace(0.1, 1, 400)[:, None]
+    share = np.mean(framed.predict(fresh) == -1)
+    assert share == pytest.approx(contamination, abs=0.02)
+    # A detector that is frozen is calibrated by all recordings.
+    frozen_one = FrozenEstimator(MemoryDetector().fit(noise(2, 100, seed=3)))
+    framed.set_params(detector=frozen_one).fit(recordings)
+    np.testing.assert_allclose(framed.calibration_scores_, expected, rtol=1e-6)
+
+
+def test_groups_of_recordings_are_on_one_side_of_a_fold():
+    recordings = np.repeat(noise(6, 250), 2, axis=0)  # each of them twice
+    groups = np.repeat(np.arange(6), 2)
+    framed = slide(MemoryDetector(), contamination=0.2)
+    assert (framed.fit(recordings, groups=groups).calibration_scores_ < 0).all()
+    assert (framed.fit(recordings).calibration_scores_ == 1).any()
+
+
+def last_step(detector):
+    return detector[-1] if isinstance(detector, Pipeline) else detector
+
+
+def test_a_detector_of_our_own_needs_no_threshold_of_its_own():
+    X = noise(12, 400)
+    for detector in (NearestNeighborsDetector(), RECORDED):
+        framed = slide(detector, contamination=0.2).fit(X)
+        assert last_step(framed.detector_).offset_ == -np.inf
+        assert framed.offset_ == framed.calibration_scores_[1] < 0
+        framed.set_params(contamination="auto").fit(X)
+        assert (framed.offset_, len(framed.calibration_scores_)) == (0, 0)
+        frames = np.concatenate([frames_by_hand(r, RATE, 25)[1] for r in X])
+        alone = NearestNeighborsDetector().fit(
+            frames.astype(np.float32), groups=np.repeat(np.arange(12), 13)
+        )
+        assert last_step(framed.detector_).offset_ == pytest.approx(alone.offset_)
+        framed.set_params(contamination=None).fit(X)
+        assert (framed.predict(X) == 1).all()
+        assert len(framed.detect_events(X[0])) == 0
+
+
+def test_another_sample_rate_takes_another_fit():
+    recording = clicks(400, 250)
+    framed = frozen()
+    expected = framed.detect_events(recording)
+    framed.set_params(sample_rate=50)
+    np.testing.assert_array_equal(framed.detect_events(recording), expected)
 
 
 def test_a_threshold_for_frames_is_none_for_recordings():
@@ -279,7 +349,7 @@ def test_a_frozen_detector_is_calibrated_and_never_fitted():
 
 
 def test_clones_nested_parameters_and_pickles():
-    framed = slide(contamination=0.3).set_params(detector__limit=0.2)
+    framed = slide(contamination=0.3, novelty=False).set_params(detector__limit=0.2)
     assert clone(framed).get_params()["detector__limit"] == 0.2
     with pytest.raises(NotFittedError):
         framed.score_curve(noise(500))

@@ -87,18 +87,65 @@ def test_precomputed_distances_are_those_of_the_metric():
 def test_a_training_clip_is_not_its_own_neighbour(contamination):
     X = rows(200, 20)
     distances, _ = NearestNeighbors(n_neighbors=5).fit(X).kneighbors()
-    detector = NearestNeighborsDetector(contamination=contamination)
+    scores = np.sort(-distances.mean(axis=1))
+    fresh = NearestNeighborsDetector(contamination=contamination).fit(X)
+    np.testing.assert_allclose(fresh.calibration_scores_, scores)
+    place = int(contamination * 201)  # of 200 clips and a fresh one
+    assert fresh.offset_ == pytest.approx(scores[place - 1])
+    detector = clone(fresh).set_params(novelty=False)
     labels = detector.fit_predict(X)
-    expected = np.quantile(-distances.mean(axis=1), contamination)
-    assert detector.offset_ == pytest.approx(expected)
+    assert detector.offset_ == pytest.approx(scores[place])
     assert np.mean(labels == -1) == pytest.approx(contamination)
     np.testing.assert_array_equal(labels, detector.predict(X))
 
 
-def test_fresh_normal_clips_are_called_anomalous_as_rarely_as_training_clips():
-    detector = NearestNeighborsDetector().fit(rows(500, 20))
-    share = np.mean(detector.predict(rows(5000, 20, seed=1)) == -1)
-    assert share == pytest.approx(0.05, abs=0.02)
+@pytest.mark.parametrize("contamination", [0.02, 0.05, 0.1, 0.3])
+def test_as_many_fresh_clips_as_asked_for_are_called_anomalous(contamination):
+    detector = NearestNeighborsDetector(contamination=contamination)
+    shares = [
+        np.mean(detector.fit(rows(300, 10, seed)).predict(rows(900, 10, 99)) == -1)
+        for seed in range(8)
+    ]
+    assert np.mean(shares) == pytest.approx(contamination, rel=0.2)
+
+
+def test_with_groups_the_neighbours_are_of_other_groups():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(6), [2, 9, 5, 5, 30, 4])
+    X = rng.normal(size=(6, 3))[groups] + 0.1 * rng.normal(size=(55, 3))
+    order = rng.permutation(55)
+    X, groups = X[order], groups[order]
+    detector = NearestNeighborsDetector(n_neighbors=26, contamination=0.1)
+    detector.fit(X, groups=groups)
+    expected = [
+        -np.sort(np.linalg.norm(X[groups != g] - x, axis=1))[:26].mean()  # or all 25
+        for x, g in zip(X, groups, strict=True)
+    ]
+    np.testing.assert_allclose(detector.calibration_scores_, np.sort(expected))
+    precomputed = clone(detector).set_params(metric="precomputed")
+    precomputed.fit(cdist(X, X), groups=groups)
+    assert precomputed.offset_ == pytest.approx(detector.offset_)
+
+
+@pytest.mark.parametrize("contamination", [0.05, 0.2])
+def test_with_groups_the_threshold_is_for_new_groups(contamination):
+    def recordings(n, seed):
+        rng = np.random.default_rng(seed)
+        groups = np.repeat(np.arange(n), 10)
+        return rng.normal(size=(n, 3))[groups] + 0.1 * rng.normal(
+            size=(10 * n, 3)
+        ), groups
+
+    detector = NearestNeighborsDetector(contamination=contamination)
+    fresh, _ = recordings(300, seed=99)
+    shares = {True: [], False: []}
+    for seed in range(12):
+        X, groups = recordings(60, seed)
+        for heeded in shares:
+            detector.fit(X, groups=groups if heeded else None)
+            shares[heeded].append(np.mean(detector.predict(fresh) == -1))
+    assert np.mean(shares[True]) == pytest.approx(contamination, rel=0.3)
+    assert np.mean(shares[False]) > 3 * contamination
 
 
 # Few values, so that many of the clips are equal.
@@ -228,5 +275,9 @@ def test_bad_input():
     }.items():
         with pytest.raises(ValueError, match=f"'{name}' parameter"):
             clone(detector).set_params(**{name: value}).fit(X)
+    with pytest.raises(ValueError, match="X has one group alone"):
+        detector.fit(X, groups=np.ones(20))
+    with pytest.raises(ValueError, match="groups holds 2 values, but there are 20"):
+        detector.fit(X, groups=[0, 1])
     with pytest.raises(ValueError, match="expecting 4 features"):
         detector.fit(X).predict(X[:, :3])
