@@ -30,6 +30,15 @@ def test_the_generator_decides():
     assert not torch.equal(draw(3)[0], draw(4)[0])
 
 
+def test_shares_do_not_repeat():
+    generator = torch.Generator().manual_seed(0)
+    shares = set()
+    for _ in range(200):
+        mixed, _ = mixup(torch.eye(2), torch.eye(2), 1.0, generator)
+        shares.update(mixed.diagonal().tolist())
+    assert len(shares - {1.0}) > 150
+
+
 def test_shares_are_beta_distributed():
     n = 4000
     targets = torch.eye(2).repeat(n // 2, 1)

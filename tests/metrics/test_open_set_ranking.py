@@ -128,6 +128,13 @@ def test_eer_at_a_threshold_with_equal_errors():
     assert equal_error_rate(y_known, y_score) == 0.25
 
 
+def test_rounding_does_not_carry_a_perfect_ranking_past_1():
+    # scikit-learn's sum of 20 steps is 1.0000000000000002.
+    is_known = np.arange(21) > 0
+    assert aupr_in(is_known, np.arange(21)) == 1.0
+    assert aupr_out(~is_known, -np.arange(21)) == 1.0
+
+
 @given(rankings(), st.sampled_from([0.05, 0.3, 0.5, 0.75, 0.8, 0.95, 1.0]))
 def test_fpr_at_tpr_is_the_least_fpr_of_the_thresholds_that_qualify(ranking, tpr):
     y_known, y_score = ranking
