@@ -113,7 +113,7 @@ def simple_detectors(seed: int) -> dict[str, Any]:
 def judge_all(scene: Scene, seed: int, quick: bool) -> Judged:
     """Return the figures of all detectors on one scene."""
     spectrograms = scene.spectrograms()
-    settings = {"device": "cpu", "random_state": seed}
+    settings = {"device": "cpu", "random_state": seed, "contamination": None}
     if quick:
         settings |= {"width": 4, "max_epochs": 2}
     papers = {**PAPER_SIZE, **settings}

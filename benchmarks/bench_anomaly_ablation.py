@@ -53,7 +53,7 @@ PUBLISHED = {
 
 def judge_all(scene: Scene, seed: int, quick: bool) -> Judged:
     """Return the figures of all compositions on one scene."""
-    shared: Settings = {"device": "cpu", "random_state": seed}
+    shared: Settings = {"device": "cpu", "random_state": seed, "contamination": None}
     if quick:
         shared |= {"width": 4, "max_epochs": 2}
     detectors = {

@@ -171,6 +171,7 @@ def make_detectors(seed: int, quick: bool) -> dict[str, Any]:
         "with_centering": False,
         "random_state": seed,
         "device": "cpu",
+        "contamination": None,
         **small,
     }
     papers = {**PAPER_SIZE, **of_pictures}

@@ -83,7 +83,8 @@ def build(name: str, quick: bool) -> Any:
 def cost_of(name: str, path: str, n_runs: int, quick: bool) -> Cost:
     """Train a detector, and measure passes over a file in this process."""
     noise = np.random.default_rng(1).normal(scale=LOUDNESS, size=(6, 10 * SAMPLE_RATE))
-    framed = FramedDetector(build(name, quick), SAMPLE_RATE).fit(noise)
+    framed = FramedDetector(build(name, quick), SAMPLE_RATE, contamination=None)
+    framed.fit(noise)
     passes = [framed.score_curve, framed.detect_events] * n_runs
     seconds = [seconds_of(partial(one_pass, path)) for one_pass in passes]
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

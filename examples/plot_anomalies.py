@@ -49,7 +49,9 @@ from sklearn_audio.metrics import partial_auc
 
 front_end = LogMelSpectrogram(RATE, n_mels=32, hop_length=512)
 detectors = {
-    "network": make_pipeline(front_end, GMGANDetector(random_state=0)),
+    "network": make_pipeline(
+        front_end, GMGANDetector(contamination=None, random_state=0)
+    ),
     "neighbours": make_pipeline(
         front_end,
         SpectrogramStatistics(["std"]),
