@@ -122,3 +122,19 @@ def test_a_clip_a_class_is_its_own_mean():
     far = mahalanobis(X + np.array([0.0, 0.5]), means, precision)
     assert np.isfinite(far).all()
     assert (far < 0).all()
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e4])
+def test_the_floor_of_the_variances_goes_with_their_sum_and_is_never_0(scale):
+    embeddings = scale * np.random.default_rng(0).normal(size=(40, 3)) * [1, 1, 0]
+    means, precision = measure_embeddings(embeddings, np.arange(40) % 2, 2)
+    residuals = embeddings - means[np.arange(40) % 2]
+    covariance = LedoitWolf(assume_centered=True).fit(residuals).covariance_
+    floor = np.finfo(np.float32).eps * max(np.trace(covariance), 1.0)
+    found = np.diagonal(np.linalg.inv(precision) - covariance)
+    np.testing.assert_allclose(found, floor, rtol=1e-3)
+
+
+def test_a_square_that_rounding_made_negative_is_no_distance():
+    found = mahalanobis(np.ones((1, 2)), np.zeros((1, 2)), -1e-12 * np.eye(2))
+    np.testing.assert_array_equal(found, [0.0])
