@@ -145,7 +145,7 @@ def systems(seed: int, quick: bool) -> dict[str, Callable[[], Any]]:
             positive_share=0.0,
             guess_weight=1.0,
         ),
-        "mean teacher = default": lambda: network(),
+        "mean teacher, consistency 10": lambda: network(consistency=10.0),
         "mean teacher, as published": lambda: network(
             consistency=1.0,
             ramp_up=0.0,
@@ -155,7 +155,9 @@ def systems(seed: int, quick: bool) -> dict[str, Callable[[], Any]]:
             noise=0.0,
             masked_share=0.0,
         ),
-        "label enhancing of mean teachers": lambda: enhancing(network()),
+        "label enhancing of mean teachers": lambda: enhancing(
+            network(consistency=10.0)
+        ),
         # All that is missing is taken for negative, or masked; nothing is guessed.
         "logistic regression, absent": lambda: enhancing(
             linear, masked_share=0, **unguessed

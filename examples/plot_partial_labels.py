@@ -79,7 +79,7 @@ methods = {
     "missing is no": MeanTeacherClassifier(missing="negative", **alone),
     "missing is left out": MeanTeacherClassifier(**alone),
     "label enhancing": LabelEnhancingClassifier(MeanTeacherClassifier(**alone)),
-    "mean teacher": MeanTeacherClassifier(**small),
+    "mean teacher": MeanTeacherClassifier(consistency=10, **small),
 }
 
 

@@ -72,9 +72,14 @@ class MeanTeacherClassifier(PartialLabelClassifier, TorchEstimator):
         What missing labels mean to the loss. "mask" leaves them out. "negative" takes
         them for absent, as do classifiers that know no missing labels; it is here to
         be compared with. Clips without one of exclusive classes are always left out.
-    consistency : float, default=10.0
+    consistency : float, default=0.0
         Weight w of the disagreement with the teacher, relative to the loss of known
-        labels. 0 trains on known labels alone, the plain masked network.
+        labels. 0 trains on known labels alone: the teacher is then the average of a
+        plain masked network over its last steps. On parts of the training clips that
+        were set aside, 1 was up to .012 of average precision below the masked network
+        on tables of birds and of emotions, and 0 differed from it by .003 at most. On
+        embeddings by a pre-trained network, 10 gained up to .011 where few labels are
+        known: search from 0 to 10.
     ramp_up : float in [0, 1], default=1.0
         Share of the training during which that weight grows, along
         :math:`e^{-5(1 - p)^2}`, from nearly 0. Early teachers know nothing, and what
@@ -229,7 +234,7 @@ class MeanTeacherClassifier(PartialLabelClassifier, TorchEstimator):
         self,
         *,
         missing: str = "mask",
-        consistency: float = 10.0,
+        consistency: float = 0.0,
         ramp_up: float = 1.0,
         temperature: float = 0.5,
         mixup: float = 1.0,

@@ -26,6 +26,7 @@ SMALL = {
     "max_epochs": 3,
     "batch_size": 32,
     "lr": 1e-2,
+    "consistency": 10.0,
     "random_state": 0,
 }
 PLAIN = {"consistency": 0.0, "decay": 0.0}
@@ -325,7 +326,7 @@ def test_the_disagreement_is_a_mean_square_of_probabilities(
             return found
 
     settings = {"consistency": 5.0, "temperature": temperature, **NOTHING_RANDOM}
-    Watched(**SMALL, **settings).fit(X, y)
+    Watched(**SMALL | settings).fit(X, y)
     found, expected = np.transpose(pairs)
     assert len(found) == 3 * 2
     np.testing.assert_allclose(found, expected, rtol=1e-4)
