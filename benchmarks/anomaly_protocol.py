@@ -39,6 +39,9 @@ Judged = dict[str, dict[str, float]]  # of each row of a table, figures by name
 # What the settings of the papers get here. The papers leave the number of epochs open;
 # the width is an eighth of GANomaly's, to save time, and that of our defaults.
 PAPER_SIZE = {"width": 8, "max_epochs": 50}
+# Eq. 3 read as a mean, and the latent dimensions of our defaults: reconstructions then
+# collapse.
+COLLAPSING = {"reconstruction": "mean", "latent_dim": 4, "covariance_type": "full"}
 
 
 class Recordings(NamedTuple):

@@ -31,6 +31,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from anomaly_protocol import (
+    COLLAPSING,
     PAPER_SIZE,
     Judged,
     Scene,
@@ -123,6 +124,12 @@ def judge_all(scene: Scene, seed: int, quick: bool) -> Judged:
         ),
         "WaveNet": WaveNetDetector(**settings),
         "GMGAN, as in the paper": GMGANDetector.from_paper(**papers),
+        "GMGAN, as in the paper, centred": GMGANDetector.from_paper(
+            with_centering=True, **papers
+        ),
+        "GMGAN, mean error, 4 dimensions": GMGANDetector.from_paper(
+            **COLLAPSING, **papers
+        ),
         "autoencoder": ConvAutoencoderDetector(**settings),
         "GMGAN": GMGANDetector(**settings),
         "band errors, no network": BandErrorDetector(),

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from anomaly_protocol import PAPER_SIZE, Judged, Scene, fit_and_judge, table
+from anomaly_protocol import COLLAPSING, PAPER_SIZE, Judged, Scene, fit_and_judge, table
 from harness import run_benchmark
 
 from sklearn_audio.anomaly import GMGANDetector
@@ -30,6 +30,8 @@ FROM_PAPER: dict[str, Settings] = {
     },
     "+ latent": {"energy_weight": 0.0},
     "+ energy = the paper's": {},
+    "the paper's, centred": {"with_centering": True},
+    "the paper's, mean error, 4 dimensions": COLLAPSING,
 }
 FROM_DEFAULT: dict[str, Settings] = {
     "default": {},

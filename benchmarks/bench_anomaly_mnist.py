@@ -38,7 +38,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
-from anomaly_protocol import PAPER_SIZE
+from anomaly_protocol import COLLAPSING, PAPER_SIZE
 from harness import Row, real_data, run_benchmark, seconds_of
 from numpy.typing import NDArray
 from pyod.models.anogan import AnoGAN
@@ -195,6 +195,9 @@ def make_detectors(seed: int, quick: bool) -> dict[str, Any]:
             familiarity="reconstruction", **papers
         ),
         "GMGANDetector.from_paper": GMGANDetector.from_paper(**papers),
+        "from_paper, mean error, 4 dimensions": GMGANDetector.from_paper(
+            **COLLAPSING, **papers
+        ),
         "GMGANDetector": GMGANDetector(**of_pictures),
     }
 

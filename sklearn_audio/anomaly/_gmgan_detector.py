@@ -62,9 +62,10 @@ class GMGANDetector(ReconstructionDetector):
     density, and a penalty on small variances. An anomalous clip is copied badly, so
     that :math:`z'` is far from :math:`z`, or has a latent vector that is rare.
 
-    The defaults were chosen on real scenes and differ from the paper's: copies count
-    more in the training, and in the score it counts how unusual their errors are, band
-    by band. :meth:`from_paper` gives the published method.
+    The defaults were chosen on real scenes and differ from the paper's: clips are
+    centred, latent vectors have few dimensions, errors are averaged in the training,
+    and the score is how unusual they are, band by band. :meth:`from_paper` gives the
+    published method.
 
     Parameters
     ----------
