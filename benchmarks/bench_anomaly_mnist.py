@@ -188,7 +188,9 @@ def make_detectors(seed: int, quick: bool) -> dict[str, Any]:
             PCA(0.95, svd_solver="full"), KernelDensity(bandwidth="scott")
         ),
         "IsolationForest": on_rows(IsolationForest(random_state=seed)),
-        "NearestNeighborsDetector": on_rows(NearestNeighborsDetector(n_neighbors=5)),
+        "NearestNeighborsDetector": on_rows(
+            NearestNeighborsDetector(n_neighbors=5, contamination=None)
+        ),
         "AnoGAN (PyOD)": on_rows(PyODDetector(anogan, seed)),
         "DeepSVDD (PyOD)": on_rows(PyODDetector(deep_svdd, seed)),
         "DCAE = ConvAutoencoderDetector": ConvAutoencoderDetector(

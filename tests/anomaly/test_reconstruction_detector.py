@@ -16,6 +16,7 @@ SMALL = {
     "lr": 3e-3,
     "batch_size": 16,
     "with_centering": False,
+    "contamination": None,
     "random_state": 0,
 }
 DETECTORS = [
