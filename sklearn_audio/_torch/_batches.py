@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from sklearn_audio._torch._sample_weights import SampleWeights, are_whole, repeated
+
 
 class RowStack:
     """Several arrays of rows as if they were one, without a copy of them.
@@ -47,19 +49,39 @@ class ArrayDataset(Dataset):
         memory-mapped arrays stay on the disk.
     rows : ndarray of shape (n_rows,), optional
         The rows that belong to this data set; all by default.
+    weights : ndarray of shape (n_rows,), optional
+        How often each of these rows is there; once by default.
     """
 
     def __init__(
-        self, *arrays: NDArray | RowStack, rows: NDArray | None = None
+        self,
+        *arrays: NDArray | RowStack,
+        rows: NDArray | None = None,
+        weights: SampleWeights | None = None,
     ) -> None:
         self.arrays = arrays
         self.rows = np.arange(len(arrays[0])) if rows is None else rows
+        if weights is not None and are_whole(weights):
+            self.rows, weights = repeated(self.rows, weights), None
+        self.weights = weights
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.draw())
 
-    def __getitem__(self, index: NDArray) -> tuple[torch.Tensor, ...]:
-        rows = self.rows[index]
+    def draw(self, generator: torch.Generator | None = None) -> NDArray:
+        """Return the rows of an epoch: others each time where weights are no integers.
+
+        Without a generator, they are always the same.
+        """
+        if self.weights is None:
+            return self.rows
+        shift = 0.5
+        if generator is not None:
+            shift = float(torch.rand((), generator=generator, dtype=torch.float64))
+        return repeated(self.rows, self.weights, shift)
+
+    def take(self, rows: NDArray) -> tuple[torch.Tensor, ...]:
+        """Return what rows hold, by their numbers in the arrays."""
         return tuple(torch.from_numpy(array[rows]) for array in self.arrays)
 
 
@@ -96,8 +118,8 @@ class BatchIterator:
         return max(1, min(-(-n_rows // self.batch_size), n_rows // 2))
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
-        order = np.arange(len(self.dataset))
+        rows = self.dataset.draw(self.generator)
         if self.generator is not None:
-            order = torch.randperm(len(order), generator=self.generator).numpy()
-        for batch in np.array_split(order, len(self)):
-            yield self.dataset[batch]
+            rows = rows[torch.randperm(len(rows), generator=self.generator).numpy()]
+        for batch in np.array_split(rows, len(self)):
+            yield self.dataset.take(batch)

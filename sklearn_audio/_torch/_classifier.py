@@ -16,6 +16,12 @@ from torch.nn import functional as F
 
 from sklearn_audio._torch._estimator import Batch, TorchEstimator
 from sklearn_audio._torch._net import AudioNet, Losses
+from sklearn_audio._torch._sample_weights import (
+    SampleWeights,
+    check_weights,
+    drop_weightless,
+    row_order,
+)
 from sklearn_audio.base import refuse_huge_values, validate_clips, validate_labels
 
 
@@ -39,7 +45,9 @@ class TorchClassifier(ClassifierMixin, TorchEstimator):
     classes_: NDArray
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train the networks.
 
         Parameters
@@ -48,6 +56,8 @@ class TorchClassifier(ClassifierMixin, TorchEstimator):
             The clips, as rows of features or as spectrograms.
         y : array-like of shape (n_clips,)
             Their classes: numbers or text.
+        sample_weight : array-like of shape (n_clips,) or None, default=None
+            What each clip counts: 2 is the same as having it twice, 0 as not having it.
 
         Returns
         -------
@@ -58,10 +68,14 @@ class TorchClassifier(ClassifierMixin, TorchEstimator):
         ------
         ValueError
             If ``X`` is not finite or has the wrong shape, if ``y`` holds one class
-            alone, or if the training diverges.
+            alone, if weights are negative, not finite or all 0, or if the training
+            diverges.
         """
-        X, y, resume = self._learn_classes(X, y)
-        self._train_on_labels(X, y, resume=resume)
+        X, y, weights, resume = self._learn_classes(X, y, sample_weight)
+        clips, labels, weights = drop_weightless(weights, X, y)
+        self._train_on_labels(
+            clips, labels, weights=weights, by_content=True, resume=resume
+        )
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray:
@@ -117,14 +131,20 @@ class TorchClassifier(ClassifierMixin, TorchEstimator):
         X = validate_clips(self, X, reset=False)
         return self._infer(X, self.modules_["module"]).astype(np.float64)
 
-    def _learn_classes(self, X: Any, y: Any) -> tuple[NDArray, NDArray, bool]:
-        """Check the data of a fit; say whether it continues the last one."""
+    def _learn_classes(
+        self, X: Any, y: Any, sample_weight: Any = None
+    ) -> tuple[NDArray, NDArray, SampleWeights | None, bool]:
+        """Check the data of a fit; say whether it continues the last one.
+
+        Clips that weigh nothing are left in, so that folds may be given by numbers.
+        """
         resume = self._can_resume()
         X = validate_clips(self, X, reset=not resume)
         refuse_huge_values(self, X)
         y = self._validate_labels(X, y)
-        self._set_classes(y, resume=resume)
-        return X, y, resume
+        weights = check_weights(sample_weight, len(X))
+        self._set_classes(drop_weightless(weights, y)[0], resume=resume)
+        return X, y, weights, resume
 
     def _set_classes(self, y: NDArray, *, resume: bool) -> None:
         classes = np.unique(y)
@@ -148,12 +168,25 @@ class TorchClassifier(ClassifierMixin, TorchEstimator):
             )
         return y
 
-    def _train_on_labels(self, X: NDArray, y: NDArray, **kwargs: Any) -> None:
+    def _train_on_labels(
+        self,
+        X: NDArray,
+        y: NDArray,
+        *,
+        weights: SampleWeights | None = None,
+        by_content: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Train on clips and labels; ``by_content`` whatever their order may be."""
         indices = np.searchsorted(self.classes_, y)
+        order = row_order(X, indices) if by_content else None
+        self._set_class_weights(y, weights)
+        self._train(X, indices, labels=indices, order=order, weights=weights, **kwargs)
+
+    def _set_class_weights(self, y: NDArray, weights: SampleWeights | None) -> None:
         self._class_weights = compute_class_weight(
-            self.class_weight, classes=self.classes_, y=y
+            self.class_weight, classes=self.classes_, y=y, sample_weight=weights
         ).astype(np.float32)
-        self._train(X, indices, labels=indices, **kwargs)
 
     def _losses(self, net: AudioNet, batch: Batch) -> Losses:
         X, y = batch

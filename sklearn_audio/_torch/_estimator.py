@@ -34,6 +34,7 @@ from sklearn_audio._torch._device import (
 from sklearn_audio._torch._inference import map_in_chunks
 from sklearn_audio._torch._net import AudioNet, Losses
 from sklearn_audio._torch._random import draw_seed, seeded_initialisation
+from sklearn_audio._torch._sample_weights import SampleWeights
 from sklearn_audio._torch._weights import load_numpy, to_numpy
 from sklearn_audio.base import VersionedEstimator
 
@@ -125,6 +126,8 @@ class TorchEstimator(VersionedEstimator):
         self,
         *arrays: NDArray | RowStack,
         labels: NDArray | None = None,
+        order: NDArray[np.intp] | None = None,
+        weights: SampleWeights | None = None,
         resume: bool = False,
         partial: bool = False,
     ) -> None:
@@ -136,14 +139,19 @@ class TorchEstimator(VersionedEstimator):
             What a batch is made of.
         labels : ndarray of shape (n_clips,), optional
             Stratifies the validation split.
+        order : ndarray of shape (n_clips,), optional
+            What the batches are drawn from: all rows, in the order in which they come
+            by default.
+        weights : ndarray of shape (n_clips,), optional
+            How often each clip counts.
         resume : bool
             Whether to continue with the modules and optimisers of the last training.
         partial : bool
             Whether this is but one of many calls: a single epoch, nothing set aside.
         """
         seed = draw_seed(self.random_state)
-        whole = ArrayDataset(*arrays), None
-        train, valid = whole if partial else self._split(arrays, labels, seed)
+        rows = np.arange(len(arrays[0])) if order is None else order
+        train, valid = self._split(rows, arrays, labels, weights, seed, partial=partial)
         self._refuse_one_clip(len(train), len(arrays[0]))
         net = self._resumed_net(seed) if resume else self._new_net(seed)
         n_epochs = 1 if partial else self.max_epochs
@@ -162,16 +170,27 @@ class TorchEstimator(VersionedEstimator):
         self.history_ = self._scores_by_name(net)
 
     def _split(
-        self, arrays: tuple[NDArray | RowStack, ...], labels: NDArray | None, seed: int
+        self,
+        rows: NDArray,
+        arrays: tuple[NDArray | RowStack, ...],
+        labels: NDArray | None,
+        weights: SampleWeights | None,
+        seed: int,
+        *,
+        partial: bool,
     ) -> tuple[ArrayDataset, ArrayDataset | None]:
-        if self.validation_fraction is None:
-            return ArrayDataset(*arrays), None
+        def dataset(rows: NDArray) -> ArrayDataset:
+            own = None if weights is None else weights[rows]
+            return ArrayDataset(*arrays, rows=rows, weights=own)
+
+        if partial or self.validation_fraction is None:
+            return dataset(rows), None
         try:
             train, valid = train_test_split(
-                np.arange(len(arrays[0])),
+                rows,
                 test_size=self.validation_fraction,
                 random_state=seed,
-                stratify=labels,
+                stratify=None if labels is None else labels[rows],
             )
         except ValueError as error:
             raise ValueError(
@@ -179,7 +198,7 @@ class TorchEstimator(VersionedEstimator):
                 f"clips cannot be set aside: {error} Give a larger fraction, more "
                 "clips, or None."
             ) from error
-        return ArrayDataset(*arrays, rows=train), ArrayDataset(*arrays, rows=valid)
+        return dataset(train), dataset(valid)
 
     def _refuse_one_clip(self, n_trained: int, n_clips: int) -> None:
         """Batch normalisation has nothing to measure on a single clip."""

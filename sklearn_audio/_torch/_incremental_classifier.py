@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 
 from sklearn_audio._torch._classifier import TorchClassifier
+from sklearn_audio._torch._sample_weights import check_weights, drop_weightless
 from sklearn_audio.base import refuse_huge_values, validate_clips
 
 
@@ -20,7 +21,11 @@ class IncrementalClassifier(TorchClassifier):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
-        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Self:
         """Train for one epoch on some of the clips.
 
@@ -32,6 +37,8 @@ class IncrementalClassifier(TorchClassifier):
             Their classes.
         classes : array-like of shape (n_classes,), optional
             All classes of all calls; needed at the first call.
+        sample_weight : array-like of shape (n_clips,) or None, default=None
+            What each clip counts: 2 is the same as having it twice, 0 as not having it.
 
         Returns
         -------
@@ -61,7 +68,16 @@ class IncrementalClassifier(TorchClassifier):
                 f"y holds {strangers.tolist()}, which are not among the classes "
                 f"{self.classes_.tolist()} of the first call to partial_fit."
             )
-        self._train_on_labels(X, y, resume=resume, partial=True)
+        weights = check_weights(sample_weight, len(X))
+        clips, labels, weights = drop_weightless(weights, X, y)
+        self._train_on_labels(
+            clips,
+            labels,
+            weights=weights,
+            by_content=True,
+            resume=resume,
+            partial=True,
+        )
         return self
 
     def _announce_classes(self, classes: ArrayLike | None, *, resume: bool) -> None:

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 from sklearn.base import _fit_context
 from sklearn.utils import Tags
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional as F
 
@@ -25,6 +24,11 @@ from sklearn_audio._torch._partial_labels import (
     label_table_accuracy,
     validate_label_table,
     warn_of_unknown_labels,
+)
+from sklearn_audio._torch._sample_weights import (
+    SampleWeights,
+    check_weights,
+    row_order,
 )
 from sklearn_audio.base import (
     UNLABELED,
@@ -53,7 +57,9 @@ class MultilabelClassifier(TorchClassifier):
     multilabel_: bool
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train the networks.
 
         Parameters
@@ -63,6 +69,8 @@ class MultilabelClassifier(TorchClassifier):
         y : array-like of shape (n_clips,) or (n_clips, n_labels)
             Their classes: numbers or text. Or one column per label: 1 where it applies,
             0 where it does not, -1 or NaN where that is not known.
+        sample_weight : array-like of shape (n_clips,) or None, default=None
+            What each clip counts: 2 is the same as having it twice, 0 as not having it.
 
         Returns
         -------
@@ -73,7 +81,8 @@ class MultilabelClassifier(TorchClassifier):
         ------
         ValueError
             If ``X`` is not finite or has the wrong shape, if ``y`` holds one class
-            alone, no known label or anything else, or if the training diverges.
+            alone, no known label or anything else, if weights are negative, not finite
+            or all 0, or if the training diverges.
 
         Warns
         -----
@@ -84,9 +93,14 @@ class MultilabelClassifier(TorchClassifier):
         X = validate_clips(self, X, reset=not resume)
         refuse_huge_values(self, X)
         y = self._validate_labels(X, y)
-        has_label = self._has_label(y)
-        self._set_classes(y[has_label], resume=resume)
-        self._train_on_labels(X[has_label], y[has_label], resume=resume)
+        weights = check_weights(sample_weight, len(X))
+        if weights is None:
+            weights = np.ones(len(X))
+        kept = self._has_label(y) & (weights > 0)
+        self._set_classes(y[kept], resume=resume)
+        self._train_on_labels(
+            X[kept], y[kept], weights=weights[kept], by_content=True, resume=resume
+        )
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray:
@@ -208,27 +222,40 @@ class MultilabelClassifier(TorchClassifier):
     # Training
 
     def _train_on_labels(
-        self, X: NDArray, y: NDArray, *others: NDArray, **kwargs: Any
+        self,
+        X: NDArray,
+        y: NDArray,
+        *others: NDArray,
+        weights: SampleWeights | None = None,
+        by_content: bool = False,
+        **kwargs: Any,
     ) -> None:
         """Train on clips, labels, and ``others`` of which each clip has a row."""
-        targets, strata = self._encode_table(y) if self.multilabel_ else self._encode(y)
-        self._train(X, targets, *others, labels=strata, **kwargs)
+        encode = self._encode_table if self.multilabel_ else self._encode
+        targets, strata = encode(y, weights)
+        order = row_order(X, targets, *others) if by_content else None
+        self._train(
+            X, targets, *others, labels=strata, order=order, weights=weights, **kwargs
+        )
 
-    def _encode(self, y: NDArray) -> tuple[NDArray, NDArray]:
+    def _encode(
+        self, y: NDArray, weights: SampleWeights | None
+    ) -> tuple[NDArray, NDArray]:
         """Return indices of classes, -1 for none, twice; learn the classes' weights."""
         has_label = self._has_label(y)
         indices = np.searchsorted(self.classes_, y)
         indices[~has_label] = UNLABELED
-        self._class_weights = compute_class_weight(
-            self.class_weight, classes=self.classes_, y=y[has_label]
-        ).astype(np.float32)
+        own = None if weights is None else weights[has_label]
+        self._set_class_weights(y[has_label], own)
         return indices, indices
 
-    def _encode_table(self, y: NDArray) -> tuple[NDArray, NDArray | None]:
+    def _encode_table(
+        self, y: NDArray, weights: SampleWeights | None
+    ) -> tuple[NDArray, NDArray | None]:
         """Return the table and strata of its clips; learn the weights of labels."""
         self._class_weights = np.ones((2, y.shape[1]), dtype=np.float32)
         if self.class_weight == "balanced":
-            self._class_weights = balanced_label_weights(y)
+            self._class_weights = balanced_label_weights(y, weights)
         elif self.class_weight is not None:
             raise ValueError(
                 f"class_weight={self.class_weight!r} gives weights to classes, but y "

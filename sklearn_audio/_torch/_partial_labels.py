@@ -144,7 +144,9 @@ def label_table_accuracy(
     return float(np.average(is_right, weights=weights * is_known.any(axis=1)))
 
 
-def balanced_label_weights(labels: NDArray) -> NDArray[np.float32]:
+def balanced_label_weights(
+    labels: NDArray, sample_weight: NDArray | None = None
+) -> NDArray[np.float32]:
     r"""Return weights with which a label's absences and presences count the same.
 
     .. math:: w_{vl} = \frac{n_l}{2 \max(n_{vl}, 1)}
@@ -154,13 +156,16 @@ def balanced_label_weights(labels: NDArray) -> NDArray[np.float32]:
     labels : ndarray of shape (n_clips, n_labels)
         0, 1 and NaN. Of label l, :math:`n_l` entries are known, and :math:`n_{vl}` of
         them are v.
+    sample_weight : ndarray of shape (n_clips,), optional
+        What each clip counts; 1 by default.
 
     Returns
     -------
     weights : ndarray of shape (2, n_labels), dtype float32
         Of entries that are 0, and of those that are 1.
     """
-    counts = np.stack([(labels == value).sum(axis=0) for value in (0, 1)])  # (2, L)
+    weights = np.ones(len(labels)) if sample_weight is None else sample_weight
+    counts = np.stack([weights @ (labels == value) for value in (0, 1)])  # (2, L)
     return (counts.sum(axis=0) / (2 * np.maximum(counts, 1))).astype(np.float32)
 
 

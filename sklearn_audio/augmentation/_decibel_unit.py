@@ -23,7 +23,7 @@ _SMALLEST_SPREAD = 1e-20
 _MOST_CLIPS = 1000
 
 
-def find_decibels_per_unit(X: NDArray) -> float:
+def find_decibels_per_unit(X: NDArray, rows: NDArray[np.intp] | None = None) -> float:
     """Return how many dB one unit of log spectrograms probably is.
 
     Parameters
@@ -31,13 +31,16 @@ def find_decibels_per_unit(X: NDArray) -> float:
     X : ndarray of shape (n_clips, n_bands, n_frames) or (n_clips, n_features)
         Spectrograms in dB, or in any other unit that is proportional to dB, with any
         offset: scaled to [-1, 1], standardised, or natural logarithms.
+    rows : ndarray of shape (n_rows,), optional
+        The clips that count, some perhaps several times; each once by default.
 
     Returns
     -------
     decibels_per_unit : float
         Exactly 1 where the values spread as dB do, or not at all.
     """
-    clips = X[:: -(-len(X) // _MOST_CLIPS)]
+    rows = np.arange(len(X)) if rows is None else rows
+    clips = X[rows[:: -(-len(rows) // _MOST_CLIPS)]]
     low, high = np.percentile(clips, _PERCENTILES)
     spread = float(high) - float(low)
     rounding = max(_ROUNDING * max(abs(low), abs(high)), _SMALLEST_SPREAD)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import StrOptions
 
 from sklearn_audio._torch._classifier import TorchClassifier
 from sklearn_audio._torch._net import AudioNet
+from sklearn_audio._torch._sample_weights import SampleWeights, repeated
 from sklearn_audio.augmentation._decibel_unit import find_decibels_per_unit
 from sklearn_audio.augmentation._spectrogram_augmenter import SpectrogramAugmenter
 
@@ -34,11 +36,20 @@ class AugmentedTrainingClassifier(TorchClassifier):
 
     augmenter: str | Augmenter | None
 
-    def _train(self, *arrays: Any, resume: bool = False, **kwargs: Any) -> None:
+    def _train(
+        self,
+        *arrays: Any,
+        order: NDArray[np.intp] | None = None,
+        weights: SampleWeights | None = None,
+        resume: bool = False,
+        **kwargs: Any,
+    ) -> None:
         if not resume:
             clips: NDArray = arrays[0]
-            self._decibels_per_unit = find_decibels_per_unit(clips)
-        super()._train(*arrays, resume=resume, **kwargs)
+            rows = np.arange(len(clips)) if order is None else order
+            rows = repeated(rows, None if weights is None else weights[rows])
+            self._decibels_per_unit = find_decibels_per_unit(clips, rows)
+        super()._train(*arrays, order=order, weights=weights, resume=resume, **kwargs)
 
     def _augmented(self, net: AudioNet, X: torch.Tensor) -> torch.Tensor:
         """Return changed clips, in the unit of the training clips: (B, ...)."""

@@ -560,7 +560,7 @@ class OpenSetGANClassifier(OpenSetGAN):
             If ``outlier_label`` is text beside numeric classes or the other way round.
         """
         self._check_settings()
-        X, y, resume = self._learn_classes(X, y)
+        X, y, _, resume = self._learn_classes(X, y)
         if not resume:
             self._forget()
         self.outlier_label_ = resolve_outlier_label(self.outlier_label, self.classes_)

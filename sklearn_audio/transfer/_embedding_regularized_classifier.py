@@ -19,6 +19,10 @@ from sklearn_audio._torch._estimator import Batch
 from sklearn_audio._torch._multilabel_classifier import MultilabelClassifier
 from sklearn_audio._torch._net import AudioNet, Losses
 from sklearn_audio._torch._resnet import ResNet
+from sklearn_audio._torch._sample_weights import (
+    check_weights,
+    drop_weightless,
+)
 from sklearn_audio.augmentation._training_augmentation import (
     AugmentedTrainingClassifier,
     Augmenter,
@@ -264,7 +268,13 @@ class EmbeddingRegularizedClassifier(
         self.callbacks = callbacks
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike, embeddings: Any = None) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        embeddings: Any = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -283,6 +293,8 @@ DataFrame, list, dict or None, default=None
             the fields of a structured array, or in a DataFrame whose columns have the
             networks' names as their upper level, as ``pandas.concat({name: frame},
             axis=1)`` makes it. Unused where ``penalty=None``.
+        sample_weight : array-like of shape (n_clips,) or None, default=None
+            What each clip counts: 2 is the same as having it twice, 0 as not having it.
 
         Returns
         -------
@@ -295,7 +307,8 @@ DataFrame, list, dict or None, default=None
             If ``X`` or ``embeddings`` is not finite or has the wrong shape, if a
             penalty is named and there are no embeddings, if ``embeddings`` has no
             teacher of a name in ``teachers``, if ``y`` holds one class alone or no
-            known label, or if the training diverges.
+            known label, if weights are negative, not finite or all 0, or if the
+            training diverges.
 
         Warns
         -----
@@ -306,15 +319,29 @@ DataFrame, list, dict or None, default=None
         X = validate_clips(self, X, reset=not resume)
         refuse_huge_values(self, X)
         y = self._validate_labels(X, y)
-        has_label = self._has_label(y)
-        self._set_classes(y[has_label], resume=resume)
+        weights = check_weights(sample_weight, len(X))
         self.penalty_ = self._choose_penalty(embeddings)
-        if self.penalty_ is None:
-            self._train_on_labels(X[has_label], y[has_label], resume=resume)
+        teacher = None
+        if self.penalty_ is not None:
+            n_clips = len(X)
+            teacher = combine_embeddings(embeddings, n_clips, self.teachers, weights)
+        clips, labels, teacher, weights = drop_weightless(weights, X, y, teacher)
+        has_label = self._has_label(labels)
+        self._set_classes(labels[has_label], resume=resume)
+        if teacher is None:
+            own = None if weights is None else weights[has_label]
+            self._train_on_labels(
+                clips[has_label],
+                labels[has_label],
+                weights=own,
+                by_content=True,
+                resume=resume,
+            )
         else:
-            teacher = combine_embeddings(embeddings, len(X), self.teachers)
             self._n_teacher_dims = teacher.shape[1]
-            self._train_on_labels(X, y, teacher, resume=resume)
+            self._train_on_labels(
+                clips, labels, teacher, weights=weights, by_content=True, resume=resume
+            )
         return self
 
     def embed(self, X: ArrayLike) -> NDArray[np.float32]:

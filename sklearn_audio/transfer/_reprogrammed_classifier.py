@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -22,6 +23,7 @@ from sklearn_audio._torch._estimator import N_SETTLING_BATCHES, Batch, as_images
 from sklearn_audio._torch._inference import map_in_chunks
 from sklearn_audio._torch._multilabel_classifier import MultilabelClassifier
 from sklearn_audio._torch._net import AudioNet, Losses
+from sklearn_audio._torch._sample_weights import SampleWeights
 from sklearn_audio._torch._weights import Weights, to_numpy
 from sklearn_audio.base import validate_clips
 from sklearn_audio.transfer._backbones import (
@@ -258,15 +260,20 @@ class ReprogrammedClassifier(MultilabelClassifier):
     # Training
 
     def _train_on_labels(
-        self, X: NDArray, y: NDArray, *others: NDArray, **kwargs: Any
+        self,
+        X: NDArray,
+        y: NDArray,
+        *others: NDArray,
+        weights: SampleWeights | None = None,
+        **kwargs: Any,
     ) -> None:
         self._prepare_body(X, resume=kwargs["resume"])
-        self._input_moments = float(X.mean()), float(X.std())
+        self._input_moments = _moments(X, weights)
         if self.input_transform is None:  # they would be the same in every epoch
             X = self._embed(X)
-        super()._train_on_labels(X, y, *others, **kwargs)
-        weights = _trained(self.modules_["module"])
-        self.n_trainable_parameters_ = sum(weight.numel() for weight in weights)
+        super()._train_on_labels(X, y, *others, weights=weights, **kwargs)
+        trained = _trained(self.modules_["module"])
+        self.n_trainable_parameters_ = sum(weight.numel() for weight in trained)
 
     def _prepare_body(self, X: NDArray, *, resume: bool) -> None:
         """Load what stands between transform and map, and try it on a clip."""
@@ -375,6 +382,15 @@ class ReprogrammedClassifier(MultilabelClassifier):
         if "_weights" in state:
             self._body = _body_of_dump(state, weights)
         super().__setstate__(state)
+
+
+def _moments(X: NDArray, weights: SampleWeights | None) -> tuple[float, float]:
+    """Return mean and standard deviation of the values of weighted clips."""
+    axes = tuple(range(1, X.ndim))
+    means = X.mean(axis=axes, dtype=np.float64)  # (n,)
+    mean = np.average(means, weights=weights)
+    variances = X.var(axis=axes, dtype=np.float64) + (means - mean) ** 2  # (n,)
+    return float(mean), float(np.sqrt(np.average(variances, weights=weights)))
 
 
 def _trained(module: nn.Module) -> list[nn.Parameter]:

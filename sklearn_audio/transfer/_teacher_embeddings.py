@@ -11,7 +11,10 @@ from sklearn.utils.validation import check_array
 
 
 def combine_embeddings(
-    embeddings: Any, n_clips: int, teachers: Any = None
+    embeddings: Any,
+    n_clips: int,
+    teachers: Any = None,
+    weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float32]:
     """Return the embeddings of all teachers side by side.
 
@@ -26,6 +29,8 @@ def combine_embeddings(
         Number of training clips.
     teachers : str, int, sequence of these, or None, default=None
         Names of those that are used, or their places in a list. None is all.
+    weights : ndarray of shape (n_clips,), optional
+        What each clip counts in means; 1 by default.
 
     Returns
     -------
@@ -42,7 +47,8 @@ def combine_embeddings(
     if teachers is not None:
         arrays = _chosen(arrays, teachers)
     parts = [
-        _standardised(array, _written(name), n_clips) for name, array in arrays.items()
+        _standardised(array, _written(name), n_clips, weights)
+        for name, array in arrays.items()
     ]
     return np.concatenate(parts, axis=1)
 
@@ -84,7 +90,9 @@ def _written(name: Hashable) -> str:
     return "embeddings" if name is None else f"embeddings[{name!r}]"
 
 
-def _standardised(embeddings: Any, name: str, n_clips: int) -> NDArray[np.float32]:
+def _standardised(
+    embeddings: Any, name: str, n_clips: int, weights: NDArray[np.float64] | None
+) -> NDArray[np.float32]:
     X = check_array(embeddings, dtype=np.float32, input_name=name)
     if len(X) != n_clips:
         raise ValueError(
@@ -94,6 +102,7 @@ def _standardised(embeddings: Any, name: str, n_clips: int) -> NDArray[np.float3
             "or pandas.concat({name: DataFrame, ...}, axis=1)."
         )
     # In single precision squares of 1e20 would be infinite.
-    centred = X - X.mean(axis=0, dtype=np.float64)
-    size = np.sqrt(np.square(centred).sum(axis=1).mean())
+    X = X.astype(np.float64)
+    centred = X - np.average(X, axis=0, weights=weights)
+    size = np.sqrt(np.average(np.square(centred).sum(axis=1), weights=weights))
     return (centred / (size or 1.0)).astype(np.float32)

@@ -34,7 +34,7 @@ def test_a_new_order_at_each_iteration_that_the_seed_repeats():
 def test_chosen_rows_alone():
     dataset = ArrayDataset(np.arange(10) * 10, rows=np.array([7, 2, 5]))
     assert len(dataset) == 3
-    assert dataset[np.array([0, 2])][0].tolist() == [70, 50]
+    assert dataset.take(dataset.draw()[[0, 2]])[0].tolist() == [70, 50]
 
 
 def test_read_only_and_mapped_arrays(tmp_path):
