@@ -17,6 +17,9 @@ from sklearn.utils.validation import _check_sample_weight
 
 SampleWeights = NDArray[np.float64]
 
+# Of clips, by which they are ordered before anything else.
+_N_FIRST_VALUES = 8
+
 
 def check_weights(sample_weight: Any, n_clips: int) -> SampleWeights | None:
     """Check weights of clips.
@@ -69,7 +72,7 @@ def drop_weightless(weights: SampleWeights | None, *arrays: Any) -> tuple[Any, .
     return *rows, weights[kept]
 
 
-def row_order(*arrays: Any) -> NDArray[np.intp]:
+def row_order(X: NDArray, *others: NDArray) -> NDArray[np.intp]:
     """Return the rows in an order that depends on what they hold alone.
 
     With it, the same seed makes the same model of clips in any order, and a clip that
@@ -77,16 +80,21 @@ def row_order(*arrays: Any) -> NDArray[np.intp]:
 
     Parameters
     ----------
-    *arrays : ndarray or RowStack of shape (n_rows, ...)
-        What the rows hold: clips, labels and whatever else they are trained with.
+    X : ndarray of shape (n_rows, n_features) or (n_rows, n_bands, n_frames)
+        The clips. Their first few values come first, so that their scale does not
+        matter where these differ.
+    *others : ndarray of shape (n_rows, ...)
+        Labels, and whatever else they are trained with.
 
     Returns
     -------
     order : ndarray of shape (n_rows,)
         Row numbers; rows that are all alike stay in the order in which they come.
     """
-    digests = [_digest(arrays, row) for row in range(len(arrays[0]))]
-    return np.argsort(digests, kind="stable")
+    digests = [_digest((X, *others), row) for row in range(len(X))]
+    first_band = X[:, 0] if X.ndim == 3 else X
+    columns = list(first_band[:, :_N_FIRST_VALUES].T)
+    return np.lexsort([digests, *reversed(columns)])
 
 
 def _digest(arrays: Sequence[Any], row: int) -> str:
