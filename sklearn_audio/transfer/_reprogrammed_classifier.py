@@ -177,7 +177,7 @@ class ReprogrammedClassifier(MultilabelClassifier):
     >>> classifier = ReprogrammedClassifier(
     ...     backbone=backbone, max_epochs=20, lr=0.03, random_state=0
     ... )
-    >>> classifier.fit(X[:40], y[:40]).score(X[40:], y[40:]) > 0.9
+    >>> classifier.fit(X[:40], y[:40]).score(X[40:], y[40:]) > 0.8
     True
     >>> classifier.n_trainable_parameters_  # U-Net, normalisation, linear map
     1351
