@@ -319,7 +319,7 @@ class OpenSetGANClassifier(OpenSetGAN):
     >>> from sklearn_audio.open_set import OpenSetGANClassifier
     >>> X, y = make_sound_events(60, ["bell", "chirp"], random_state=0)
     >>> small = OpenSetGANClassifier(
-    ...     width=4, max_epochs=40, lr=1e-2, batch_size=16, cv=2, random_state=0
+    ...     width=4, max_epochs=40, lr=1e-2, batch_size=16, cv=3, random_state=0
     ... )
     >>> front_end = LogMelSpectrogram(n_mels=32, hop_length=512)
     >>> classifier = make_pipeline(front_end, small).fit(X, y)
@@ -910,7 +910,8 @@ def noise_fractions(folds: list[Fold], witness: Fold) -> dict[str, float]:
         for fold in folds:
             scores[fold.rows] = fold.scores[name]
         noise = np.nanvar(scores[witness.rows] - others) / 2
-        fractions[name] = float(noise / max(np.nanvar(scores), 1e-12))
+        # Few clips may differ by more than all of them vary.
+        fractions[name] = float(min(1.0, noise / max(np.nanvar(scores), 1e-12)))
     return fractions
 
 

@@ -247,6 +247,8 @@ def test_scores_of_single_networks_calibrate_their_mean(n_members, rate):
     )
     threshold = conformal_threshold(ensemble_scores(single, noise, n_members), rate)
     assert (fresh < threshold).mean() == pytest.approx(rate, abs=0.015)
+    opposite = Fold(None, rows, {"score": -single[rows]})
+    assert noise_fractions(folds, opposite)["score"] == 1
     if n_members > 1:
         plain = (fresh < conformal_threshold(single, rate)).mean()
         assert plain < rate - 0.02
