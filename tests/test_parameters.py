@@ -78,7 +78,7 @@ CASES = {
         ELSEWHERE,
     ),
     "MeanTeacherClassifier": (
-        MeanTeacherClassifier(width=4, **TRAINING),
+        MeanTeacherClassifier(width=4, consistency=1.0, **TRAINING),
         COMMON
         | {
             "missing": "negative",

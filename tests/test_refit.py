@@ -165,7 +165,10 @@ def test_a_warm_start_goes_on_with_the_batches_of_now(estimator, clips):
         def on_batch_end(self, net, training, **_):
             n_batches.append(training)
 
-    fitted = clone(estimator).set_params(warm_start=True).fit(X, y)
+    fitted = clone(estimator).set_params(warm_start=True)
+    if hasattr(fitted, "contamination"):  # no batches of folds
+        fitted.set_params(contamination=None)
+    fitted.fit(X, y)
     fitted.set_params(batch_size=2, max_epochs=1, callbacks=[Count()])
     fitted.fit(X, y)
     assert len(n_batches) == 12  # of 24 clips, or twice 6 of the ensemble's halves
@@ -274,6 +277,8 @@ def test_partial_fit_on_one_clip(estimator, clips):
 
 def test_one_clip_that_validation_leaves():
     X = np.random.default_rng(0).normal(size=(2, 4))
-    detector = ConvAutoencoderDetector(validation_fraction=0.5, **SMALL)
+    detector = ConvAutoencoderDetector(
+        validation_fraction=0.5, contamination=None, **SMALL
+    )
     with pytest.raises(ValueError, match=r"validation_fraction=0.5 of 2 clips leaves"):
         detector.fit(X)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
@@ -174,4 +176,8 @@ class TorchDetector(AnomalyDetector, TorchEstimator):
 def _score_fold(
     member: TorchDetector, X: NDArray, train: NDArray, test: NDArray
 ) -> Scores:
-    return member.fit(X[train])._every_score(X[test])
+    with warnings.catch_warnings():
+        # The final network takes as many steps, and warns for itself.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        member.fit(X[train])
+    return member._every_score(X[test])

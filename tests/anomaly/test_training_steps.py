@@ -9,6 +9,7 @@ import torch
 from sklearn_audio.anomaly import ConvAutoencoderDetector, GMGANDetector
 
 ONE_BATCH = {
+    "contamination": None,
     "width": 2,
     "latent_dim": 3,
     "batch_size": 20,
@@ -177,6 +178,9 @@ def test_the_autoencoder_of_papers():
         "n_iter_no_change": None,
         # Not of the method
         "contamination": 0.05,
+        "novelty": True,
+        "cv": None,
+        "n_jobs": None,
         "warm_start": False,
         "device": "auto",
         "random_state": None,

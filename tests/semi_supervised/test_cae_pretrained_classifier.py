@@ -75,7 +75,7 @@ def test_learns_from_few_labels(clips, pooling, rows, augmenter):
     X, y = clips
     X = X.reshape(90, -1) if rows else X
     few = np.where(np.arange(90) < 30, y, -1)
-    classifier = small(pooling=pooling, augmenter=augmenter, max_epochs=40)
+    classifier = small(pooling=pooling, augmenter=augmenter, max_epochs=80)
     classifier.fit(X, few)
     assert classifier.classes_.tolist() == [0, 1, 2]
     assert classifier.predict_proba(X).shape == (90, 3)
