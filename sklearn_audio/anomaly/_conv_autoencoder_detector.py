@@ -214,8 +214,8 @@ class ConvAutoencoderDetector(ReconstructionDetector):
     def from_paper(cls, **parameters: Any) -> Self:
         """Return the autoencoder that papers compare their methods with.
 
-        Such as the CAE and the DCAE of [3]_: clips as they are, and the mean error of
-        the copy as the score.
+        Such as the CAE and the DCAE of Chen et al. (2020): clips as they are, and the
+        mean error of the copy as the score.
 
         Parameters
         ----------
@@ -232,7 +232,7 @@ class ConvAutoencoderDetector(ReconstructionDetector):
         The paper prints nothing of it but references and figures. So that a comparison
         shows what the method itself is worth, networks and training are those of
         :meth:`GMGANDetector.from_paper`: GANomaly's encoder and decoder, its 100 latent
-        dimensions and its learning rate [4]_, the absolute error of Eq. 3, which is all
+        dimensions and its learning rate, the absolute error of Eq. 3, which is all
         that is minimised, and 50 epochs. Whether that is summed or averaged is all the
         same to Adam.
         """

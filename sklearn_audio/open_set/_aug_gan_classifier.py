@@ -239,11 +239,11 @@ class AugGANClassifier(GANClassifier):
 
         Notes
         -----
-        The paper [1]_ calls it a multi-class GAN with physical augmentation, and prints
-        no more of its game. The rest is that of [2]_: generated clips count as much as
-        real ones, and the generator matches features, from 100 normal numbers. Where
-        only the generator minimises a loss, with Adam, it does not matter whether its
-        squares are summed or averaged. Betas of Adam are 0.5 and 0.999 for the
+        The paper calls it a multi-class GAN with physical augmentation, and prints no
+        more of it. The rest is that of Salimans et al. (2016): generated clips count as
+        much as real ones, and the generator matches features, from 100 normal numbers.
+        Where only the generator minimises a loss, with Adam, it does not matter whether
+        its squares are summed or averaged. Betas of Adam are 0.5 and 0.999 for the
         generator and torch's own for the classifier. Kinds and strengths of
         augmentation are the defaults of
         :class:`~sklearn_audio.augmentation.SpectrogramAugmenter`.

@@ -481,14 +481,14 @@ class OpenSetGANClassifier(OpenSetGAN):
           of Eq. 6 are over the latent dimensions;
         - the transport of Eqs. 2 to 4 moves a vector of probabilities as one point;
         - the noise of the reparametrisation has the posterior's own spread;
-        - betas of Adam are 0.5 and 0.999 in the game, those of the work that the game
-          goes back to [2]_, and torch's own for the classifier;
-        - widths are those of [2]_ and of ResNet-18;
+        - betas of Adam are 0.5 and 0.999 in the game, as in Lee et al. (2018), to whom
+          it goes back, and torch's own for the classifier;
+        - widths are those of Lee et al. and of ResNet-18;
         - game and classifier get augmented clips; kinds and strengths are the defaults
           of :class:`~sklearn_audio.augmentation.SpectrogramAugmenter`.
 
         The generator's hidden layers have plain ReLUs behind batch normalisation, as in
-        [2]_, where the paper says that all layers leak with a slope of 0.2.
+        Lee et al., where the paper says that all layers leak with a slope of 0.2.
         """
         paper = {
             # Networks (Section 3.2)

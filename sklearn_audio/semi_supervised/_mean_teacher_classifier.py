@@ -285,7 +285,7 @@ class MeanTeacherClassifier(PartialLabelClassifier, TorchEstimator):
 
     @classmethod
     def from_paper(cls, **parameters: Any) -> Self:
-        """Return a classifier with the settings of [2]_ and of its code.
+        """Return a classifier with the settings of Gururani and Lerch's code.
 
         The mean square of the disagreement is added to the loss on known labels as it
         is, from the first step on; student and teacher get the same clips, unchanged
