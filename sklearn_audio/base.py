@@ -343,6 +343,7 @@ def calibration_splits(
     y: NDArray | None = None,
     groups: Any = None,
     default: int = 5,
+    random_state: int | None = None,
 ) -> list[Split]:
     """Return the folds of an out-of-fold calibration.
 
@@ -354,12 +355,16 @@ def calibration_splits(
         groups together where there are groups.
     n_clips : int
         Number of clips.
-    y : ndarray of shape (n_clips,), optional
-        The classes; none for a detector.
+    y : ndarray of shape (n_clips,) or (n_clips, n_labels), optional
+        The classes; none for a detector. The folds of a table of labels, which a
+        splitter receives, are not stratified.
     groups : array-like of shape (n_clips,), optional
         Speakers or source recordings.
     default : int
         Number of folds where ``cv`` is None.
+    random_state : int, optional
+        Seeds the shuffling of the clips, or of their groups, where ``cv`` is None or an
+        integer.
 
     Returns
     -------
@@ -375,22 +380,53 @@ def calibration_splits(
     if groups is not None:
         groups = check_groups(groups, n_clips)
     cv = default if cv is None else cv
-    is_number = isinstance(cv, Integral)
-    # Without classes, neighbouring rows are often of one recording: folds in their
-    # order would nearly be folds of recordings.
-    seed = 0 if y is None and groups is None else None
-    splitter = (
-        fold_splitter(int(cv), n_clips, y, groups, seed) if is_number else check_cv(cv)
-    )
+    classes = y if np.ndim(y) == 1 else None
+    if isinstance(cv, Integral):
+        if random_state is None and classes is None and groups is None:
+            # Without classes, neighbouring rows are often of one recording: folds in
+            # their order would nearly be folds of recordings.
+            random_state = 0
+        cv = fold_splitter(int(cv), n_clips, classes, groups, random_state)
+    splits = split_groups_apart(cv, np.zeros((n_clips, 1)), y, groups)
+    if classes is not None:
+        for i, (train, _) in enumerate(splits):
+            _check_classes_left(i, classes, classes[train])
+    return splits
+
+
+def split_groups_apart(
+    cv: Any, X: Any, y: NDArray | None, groups: NDArray | None
+) -> list[Split]:
+    """Return all splits of a splitter, none of which parts a group.
+
+    Parameters
+    ----------
+    cv : splitter or iterable of splits
+        Where to split.
+    X : array-like of shape (n_clips, ...)
+        The clips.
+    y : ndarray of shape (n_clips,) or (n_clips, n_labels) or None
+        The classes or labels.
+    groups : ndarray of shape (n_clips,) or None
+        Speakers or source recordings.
+
+    Returns
+    -------
+    splits : list of (ndarray, ndarray)
+        Rows to train on and rows to score, for each fold.
+
+    Raises
+    ------
+    ValueError
+        If ``cv`` puts clips of one group on both sides of a split.
+    """
     with warnings.catch_warnings():
         # Whether the groups were heeded is checked below.
         warnings.filterwarnings("ignore", "The groups parameter is ignored")
-        splits = list(splitter.split(np.zeros((n_clips, 1)), y, groups))
-    for i, (train, test) in enumerate(splits):
-        if groups is not None:
+        splits = list(check_cv(cv).split(X, y, groups))
+    if groups is not None:
+        for train, test in splits:
             _check_groups_apart(cv, groups[train], groups[test])
-        if y is not None:
-            _check_classes_left(i, y, y[train])
     return splits
 
 
@@ -615,7 +651,7 @@ def _check_groups_apart(cv: Any, training: NDArray, tested: NDArray) -> None:
         raise ValueError(
             f"cv={cv!r} puts clips of group {shared.tolist()[0]!r} on both sides of a "
             "split. Give a number of folds or a splitter that heeds groups, such as "
-            "StratifiedGroupKFold; or leave out groups."
+            "GroupKFold; or leave out groups."
         )
 
 

@@ -10,12 +10,18 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import StratifiedGroupKFold, check_cv
 from sklearn.utils import _safe_indexing, column_or_1d, indexable
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 
-from sklearn_audio.base import UNLABELED, is_unlabeled, rarest_labels
+from sklearn_audio.base import (
+    UNLABELED,
+    check_groups,
+    is_unlabeled,
+    rarest_labels,
+    split_groups_apart,
+)
 from sklearn_audio.model_selection._multilabel_stratified_k_fold import (
     MultilabelStratifiedKFold,
     check_partial_labels,
@@ -58,10 +64,12 @@ def score_by_labels(
     """Return the scores of each estimator, of shape (n_counts, n_folds)."""
     X, y, groups = indexable(X, y, groups)
     codes = _encode(y)
+    groups = None if groups is None else check_groups(groups, len(codes))
     clips = np.arange(len(codes))
+    splitter = _choose_splitter(cv, codes, groups)
     folds = [
         (clips[train], clips[test])
-        for train, test in _choose_splitter(cv, codes).split(X, codes, groups)
+        for train, test in split_groups_apart(splitter, X, codes, groups)
     ]
     # Whatever can be wrong with a fold is found before the first fit.
     tasks = [
@@ -80,9 +88,13 @@ def score_by_labels(
     return dict(zip(estimators, table.T, strict=True))  # each (n_counts, n_folds)
 
 
-def _choose_splitter(cv: Any, codes: NDArray[np.intp]) -> Any:
-    if codes.ndim == 2 and (cv is None or isinstance(cv, Integral)):
-        return MultilabelStratifiedKFold(_N_FOLDS if cv is None else int(cv))
+def _choose_splitter(cv: Any, codes: NDArray[np.intp], groups: NDArray | None) -> Any:
+    cv = _N_FOLDS if cv is None else cv
+    if isinstance(cv, Integral):
+        if codes.ndim == 2:
+            return MultilabelStratifiedKFold(int(cv))
+        if groups is not None:
+            return StratifiedGroupKFold(int(cv))
     return check_cv(cv, codes, classifier=True)
 
 

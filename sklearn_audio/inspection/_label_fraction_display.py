@@ -166,16 +166,18 @@ class LabelFractionDisplay:
         cv : int, splitter or iterable, default=None
             Folds, as in :func:`sklearn.model_selection.cross_validate`; None means five
             stratified ones, in the order of the clips. Those of a table are dealt by
-            :class:`~sklearn_audio.model_selection.MultilabelStratifiedKFold`. Each fold
-            is a repeat: for more of them, take
+            :class:`~sklearn_audio.model_selection.MultilabelStratifiedKFold`, and those
+            of classes with `groups` by
+            :class:`~sklearn.model_selection.StratifiedGroupKFold`. Each fold is a
+            repeat: for more of them, take
             :class:`~sklearn.model_selection.RepeatedStratifiedKFold`.
         scoring : str or callable, default="accuracy"
             What to measure, as in :func:`sklearn_audio.metrics.get_scorer`. A table
             with unknown labels needs one of the scorers for
             :ref:`missing labels <missing_labels>`.
         groups : array-like of shape (n_clips,), default=None
-            Group of each clip, such as its speaker or source recording, for a `cv` that
-            asks for it.
+            Group of each clip, such as its speaker or source recording. No group is on
+            both sides of a fold; a splitter that parts one is refused.
         random_state : int, RandomState instance or None, default=None
             Decides which labels are shown. Pass an int to hide the same ones again;
             estimators have random states of their own.
@@ -200,8 +202,8 @@ class LabelFractionDisplay:
             If there is no estimator; if a name in `supervised` or `line_kw` is that of
             none; if a count is out of range, leaves a class without a label, or exceeds
             the labels of a training part; if a test part has no label; if an estimator
-            learns -1 as a class; if there is no scorer of that name, or if `X`, `y` and
-            `groups` differ in length.
+            learns -1 as a class; if there is no scorer of that name; if `cv` parts a
+            group; or if `X`, `y` and `groups` differ in length.
         ImportError
             If matplotlib is not installed.
         """

@@ -65,8 +65,8 @@ class LabelEnhancingClassifier(MetaEstimatorMixin, PartialLabelClassifier):
         seen: ``cv`` more trainings.
     cv : int, cross-validation generator, iterable or None, default=None
         Folds for tuning: an int shuffles the clips into so many, None into 5. Where
-        clips share a recording or a speaker, give the pairs of rows that a grouped
-        splitter makes, ``list(GroupKFold(5).split(X, y, groups))``. Unused elsewhere.
+        ``fit`` receives ``groups``, the folds keep each group together; a splitter
+        that does not is refused. Unused elsewhere.
     random_state : int, RandomState instance or None, default=None
         Seeds teacher, student and folds, and replaces the estimator's own seed. None
         leaves that as it is.
@@ -204,7 +204,7 @@ class LabelEnhancingClassifier(MetaEstimatorMixin, PartialLabelClassifier):
 
     # Validating the classifier is its own matter.
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
         """Train the teacher, let it complete the labels, and train the student.
 
         Parameters
@@ -216,6 +216,11 @@ class LabelEnhancingClassifier(MetaEstimatorMixin, PartialLabelClassifier):
             For each label, 1, 0 and, where it is unknown, -1, NaN or ``pandas.NA``, or
             a masked array that hides it. Or one class per clip, numbers or text; then
             -1 means none where at least two others exist.
+        groups : array-like of shape (n_clips,), default=None
+            Group of each clip, such as its speaker or source recording, which
+            ``threshold="tuned"`` keeps together: no model is asked about a clip of a
+            group that it was trained on. Unused elsewhere, and not passed to the
+            estimator.
 
         Returns
         -------
@@ -226,7 +231,9 @@ class LabelEnhancingClassifier(MetaEstimatorMixin, PartialLabelClassifier):
         ------
         ValueError
             If ``X`` is not finite or has the wrong shape, if ``y`` holds anything else,
-            no label at all or one class alone, or if the estimator refuses them.
+            no label at all or one class alone, if the estimator refuses them, or if
+            thresholds are to be tuned on groups that are not one per clip, that ``cv``
+            parts, or of which there is only one.
 
         Warns
         -----
@@ -245,7 +252,7 @@ class LabelEnhancingClassifier(MetaEstimatorMixin, PartialLabelClassifier):
             labels = self._enhanced(X, labels, self._make_estimator(rng))
         self.transduction_ = labels
         self.estimator_ = student.fit(X, labels, **weights)
-        self._find_thresholds(X, targets)
+        self._find_thresholds(X, targets, groups)
         return self
 
     def _enhanced(self, X: NDArray, labels: NDArray, teacher: Any) -> NDArray:

@@ -108,8 +108,8 @@ class MeanTeacherClassifier(PartialLabelClassifier, TorchEstimator):
         seen: ``cv`` more trainings.
     cv : int, cross-validation generator, iterable or None, default=None
         Folds for tuning: an int shuffles the clips into so many, None into 5. Where
-        clips share a recording or a speaker, give the pairs of rows that a grouped
-        splitter makes, ``list(GroupKFold(5).split(X, y, groups))``. Unused elsewhere.
+        ``fit`` receives ``groups``, the folds keep each group together; a splitter
+        that does not is refused. Unused elsewhere.
     max_epochs : int, default=30
         Passes over the clips.
     batch_size : int, default=64
@@ -335,7 +335,11 @@ class MeanTeacherClassifier(PartialLabelClassifier, TorchEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: ArrayLike, y: ArrayLike, label_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        label_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Train the student, and let the teacher follow.
 
@@ -350,6 +354,10 @@ class MeanTeacherClassifier(PartialLabelClassifier, TorchEstimator):
         label_weight : array-like of the shape of y or None, default=None
             How much each label counts in the loss; where labels come from several
             hands, some are surer than others. None lets all count the same.
+        groups : array-like of shape (n_clips,), default=None
+            Group of each clip, such as its speaker or source recording, which
+            ``threshold="tuned"`` keeps together: no model is asked about a clip of a
+            group that it was trained on. Unused elsewhere.
 
         Returns
         -------
@@ -361,7 +369,9 @@ class MeanTeacherClassifier(PartialLabelClassifier, TorchEstimator):
         ValueError
             If ``X`` is not finite or has the wrong shape, if ``y`` holds anything else,
             no label at all or one class alone, if ``label_weight`` has another shape
-            than ``y`` or is negative, or if the training diverges.
+            than ``y`` or is negative, if the training diverges, or if thresholds are
+            to be tuned on groups that are not one per clip, that ``cv`` parts, or of
+            which there is only one.
 
         Warns
         -----
@@ -388,7 +398,7 @@ class MeanTeacherClassifier(PartialLabelClassifier, TorchEstimator):
             self._train(X, trained, weights, labels=stratify, resume=resume)
         finally:
             del self._start
-        self._find_thresholds(X, targets, label_weight=weights)
+        self._find_thresholds(X, targets, groups, label_weight=weights)
         return self
 
     def _logits(self, X: ArrayLike) -> NDArray[np.float64]:

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, softmax
 from sklearn.base import clone
 from sklearn.metrics import precision_recall_curve
-from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -24,9 +23,11 @@ from sklearn_audio._torch._partial_labels import (
     validate_label_table,
     warn_of_unknown_labels,
 )
-from sklearn_audio.base import SemiSupervisedClassifierMixin, VersionedEstimator
-
-_N_FOLDS = 5
+from sklearn_audio.base import (
+    SemiSupervisedClassifierMixin,
+    VersionedEstimator,
+    calibration_splits,
+)
 
 
 class PartialLabelClassifier(SemiSupervisedClassifierMixin, VersionedEstimator):
@@ -46,6 +47,8 @@ class PartialLabelClassifier(SemiSupervisedClassifierMixin, VersionedEstimator):
         "threshold": [Interval(Real, 0, 1, closed="neither"), StrOptions({"tuned"})],
         "cv": ["cv_object"],
     }
+
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
 
     threshold: float | str
     cv: Any
@@ -167,7 +170,7 @@ class PartialLabelClassifier(SemiSupervisedClassifierMixin, VersionedEstimator):
         return targets
 
     def _find_thresholds(
-        self, X: NDArray, targets: NDArray, **per_entry: NDArray
+        self, X: NDArray, targets: NDArray, groups: Any, **per_entry: NDArray
     ) -> None:
         """Decide from which probability on labels are predicted.
 
@@ -177,26 +180,28 @@ class PartialLabelClassifier(SemiSupervisedClassifierMixin, VersionedEstimator):
             The clips.
         targets : ndarray of shape (n_clips, n_labels) or (n_clips,)
             Their labels.
-        **per_entry : ndarray of the same shape
+        groups : array-like of shape (n_clips,) or None
+            Which clips have to stay together.
+        **per_entry : ndarray of the same shape as targets
             What else ``fit`` takes of every label.
         """
         if not self.multilabel_:
             self.thresholds_ = None
         elif self.threshold == "tuned":
-            self.thresholds_ = self._tuned_thresholds(X, targets, per_entry)
+            self.thresholds_ = self._tuned_thresholds(X, targets, groups, per_entry)
         else:
             self.thresholds_ = np.full(len(self.classes_), float(self.threshold))
 
     def _tuned_thresholds(
-        self, X: NDArray, labels: NDArray, per_entry: dict[str, NDArray]
+        self, X: NDArray, labels: NDArray, groups: Any, per_entry: dict[str, NDArray]
     ) -> NDArray:
         """Tune on clips that the models in question have not seen: (L,)."""
-        cv = _N_FOLDS if self.cv is None else self.cv
-        if isinstance(cv, int):
-            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-            cv = KFold(cv, shuffle=True, random_state=seed)
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        splits = calibration_splits(
+            self.cv, len(X), y=labels, groups=groups, random_state=seed
+        )
         rows, probabilities = [], []
-        for train, test in check_cv(cv).split(X, labels):
+        for train, test in splits:
             others = {name: values[train] for name, values in per_entry.items()}
             with warnings.catch_warnings():
                 # Rare labels are missing from some folds, which nobody can help.

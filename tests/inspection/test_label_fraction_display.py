@@ -309,6 +309,41 @@ def test_no_group_is_on_both_sides(clips, fits):
         assert len(labels) + len(test) == 102
 
 
+@pytest.mark.parametrize("cv", [None, 3, GroupKFold(3)])
+@pytest.mark.parametrize("kind", ["classes", "table"])
+def test_any_folds_heed_the_groups(cv, kind, clips):
+    X, y = clips
+    y = y if kind == "classes" else np.column_stack([y == "cat", y == "ant"]) * 1
+    groups, trained, tested = np.arange(102) // 6, [], []
+
+    class Rows(ClassifierMixin, BaseEstimator):
+        def fit(self, X, y):
+            self.classes_ = np.array([0, 1])
+            trained.append(X[:, 0].astype(int))
+            return self
+
+    LabelFractionDisplay.from_estimators(
+        {"rows": Rows()},
+        X,
+        y,
+        label_counts=[1.0],
+        cv=cv,
+        groups=groups,
+        scoring=lambda model, X, y: tested.append(X[:, 0].astype(int)) or 0.0,
+    )
+    assert len(tested) == (5 if cv is None else 3)
+    assert sorted(np.concatenate(tested)) == list(range(102))
+    for train, test in zip(trained, tested, strict=True):
+        assert not set(groups[train]) & set(groups[test])
+
+
+def test_a_splitter_that_parts_a_group_is_refused(clips):
+    with pytest.raises(ValueError, match=r"StratifiedKFold.*on both sides"):
+        LabelFractionDisplay.from_estimators(
+            {"spy": Spy()}, *clips, cv=StratifiedKFold(3), groups=np.arange(102) // 6
+        )
+
+
 def test_jobs_at_the_same_time_change_nothing(clips):
     X, y = clips
     with parallel_config("threading"):

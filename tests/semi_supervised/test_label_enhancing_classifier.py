@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, SGDClassifier
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -611,6 +611,44 @@ def test_tuning_looks_at_clips_that_a_model_has_not_seen(clips):
     np.testing.assert_array_equal(tuned.thresholds_, expected)
     np.testing.assert_array_equal(tuned.predict(X), tuned.predict_proba(X) >= expected)
     assert enhancing(threshold=0.2).fit(X, y).thresholds_.tolist() == [0.2] * 3
+
+
+@pytest.mark.parametrize("cv", [None, 3, np.int64(3), GroupKFold(3)])
+@pytest.mark.parametrize("routing", [False, True])
+def test_tuning_keeps_groups_together(cv, routing, recorder):
+    X = np.arange(40.0)[:, None]
+    y, groups = np.random.default_rng(0).integers(0, 2, (40, 2)), np.arange(40) // 4
+    with sklearn.config_context(enable_metadata_routing=routing):
+        pipeline = make_pipeline(
+            FunctionTransformer(), enhancing(recorder, threshold="tuned", cv=cv)
+        )
+        name = "groups" if routing else "labelenhancingclassifier__groups"
+        pipeline.fit(X, y, **{name: groups})
+    whole, folds = recorder.seen[:2], recorder.seen[2::2]
+    assert all(len(rows) == 40 for rows, _, _ in whole)
+    assert len(folds) == (5 if cv is None else 3)
+    left_out = [set(range(40)) - set(rows[:, 0].astype(int)) for rows, _, _ in folds]
+    assert sorted(set.union(*left_out)) == list(range(40))
+    for clips in left_out:
+        assert len(clips) == 4 * len(set(groups[list(clips)]))
+
+
+def test_tuning_without_groups_shuffles_the_clips(recorder):
+    X, y = np.arange(40.0)[:, None], np.arange(80).reshape(40, 2) // 2 % 2
+    enhancing(recorder, threshold="tuned", random_state=3).fit(X, y)
+    seed = np.random.RandomState(3).randint(np.iinfo(np.int32).max)
+    folds = KFold(5, shuffle=True, random_state=seed).split(X)
+    for (rows, _, _), (train, _) in zip(recorder.seen[2::2], folds, strict=True):
+        np.testing.assert_array_equal(rows[:, 0], train)
+
+
+def test_tuning_refuses_folds_that_part_a_group(clips):
+    X, y, _ = clips
+    tuned = enhancing(threshold="tuned", cv=KFold(3))
+    with pytest.raises(ValueError, match=r"KFold.*on both sides.*GroupKFold"):
+        tuned.fit(X, y, groups=np.arange(80) % 4)
+    with pytest.raises(ValueError, match="groups holds 3 values, but there are 80"):
+        tuned.fit(X, y, groups=[0, 1, 2])
 
 
 # scikit-learn

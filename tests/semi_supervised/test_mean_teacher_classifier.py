@@ -562,6 +562,28 @@ def test_tuning_shuffles_the_clips_by_the_seed(make_clips):
     assert not np.array_equal(first, other)
 
 
+def test_tuning_keeps_groups_together(clips):
+    X, y, _ = clips
+    groups, seen = np.arange(60) // 6, []
+
+    class Spy(MeanTeacherClassifier):
+        def fit(self, X, y, label_weight=None, groups=None):
+            seen.append((X, groups))
+            return super().fit(X, y, label_weight, groups)
+
+    with sklearn.config_context(enable_metadata_routing=True):
+        spy = Spy(**SMALL, threshold="tuned")
+        make_pipeline(FunctionTransformer(), spy).fit(X, y, groups=groups)
+    (_, given), *folds = seen
+    np.testing.assert_array_equal(given, groups)
+    assert len(folds) == 5
+    for rows, passed_on in folds:
+        assert passed_on is None
+        trained = (X[:, None] == rows).all(axis=2).any(axis=1)
+        assert trained.sum() == 48
+        assert not set(groups[trained]) & set(groups[~trained])
+
+
 def test_rare_labels_may_be_missing_from_a_fold(clips):
     X, y, _ = clips
     y = y.copy()
