@@ -380,7 +380,7 @@ def calibration_splits(
     if groups is not None:
         groups = check_groups(groups, n_clips)
     cv = default if cv is None else cv
-    classes = y if np.ndim(y) == 1 else None
+    classes = None if y is None or y.ndim > 1 else y
     if isinstance(cv, Integral):
         if random_state is None and classes is None and groups is None:
             # Without classes, neighbouring rows are often of one recording: folds in
