@@ -11,8 +11,8 @@ epochs.
 
 ``known`` and ``unknown`` are the fractions of test clips that are rejected, in the mean
 over the draws, with the standard error of the mean. ``known_capped`` and
-``unknown_capped`` are those of the rule before: the threshold was at most the lowest
-score of a training clip.
+``unknown_capped`` are those of the former rule, applied to the same out-of-fold scores:
+the plain quantile, but at most the lowest score of a training clip.
 
 Run ``python benchmarks/bench_rejection_rate.py`` with ``SKLEARN_AUDIO_DATA`` set;
 ``--quick`` runs on synthetic sounds, and only shows that it works. ``BENCHMARK_TRIALS``
